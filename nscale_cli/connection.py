@@ -1,0 +1,112 @@
+"""How the service is reached: its address, the key that pays, and the limits of a request."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from nscale_cli.errors import ConfigurationError, KeyRejected
+from nscale_cli.settings import KEY_VARIABLES
+
+_LOOPBACK_HOSTS = ("localhost", "::1")
+_LONGEST_KEY = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A credential and the place it came from, which messages may name. Its repr hides it."""
+
+    value: str
+    source: str
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot stand in an HTTP header, without repeating it."""
+        if not self.value:
+            raise KeyRejected(
+                f"the API key from {self.source} is empty", hint="is the variable set?"
+            )
+        if not all("\x21" <= character <= "\x7e" for character in self.value):
+            raise KeyRejected(
+                f"the API key from {self.source} holds a character that no key has "
+                "(a space, a line break or a letter outside ASCII)",
+                hint="copy the key again, whole and alone",
+            )
+        if len(self.value) > _LONGEST_KEY:
+            raise KeyRejected(
+                f"the API key from {self.source} is too long to be one",
+                hint="copy the key again, whole and alone",
+            )
+
+    def __repr__(self) -> str:
+        """Show where the key came from, never the key."""
+        return f"ApiKey(source={self.source!r})"
+
+
+def key_from_environment(env: Mapping[str, str]) -> ApiKey:
+    """Return the first key among the variables; raise KeyRejected where there is none."""
+    for name in KEY_VARIABLES:
+        if value := env.get(name, "").strip():
+            return ApiKey(value=value, source=name)
+    raise KeyRejected(
+        "no API key",
+        hint="export NSCALE_API_KEY=..., name a file with --api-key-file, or try without a key: "
+        "--sandbox",
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether `host` is this machine itself."""
+    return host in _LOOPBACK_HOSTS or (host.startswith("127.") and host.replace(".", "").isdigit())
+
+
+def require_base_url(url: str) -> str:
+    """Return `url` in its plain form; raise ConfigurationError where no key may be sent to it.
+
+    Plain http is accepted for loopback only, since anyone on the way could read the key.
+    """
+    hint = "it looks like https://host/v1 (--base-url or NSCALE_BASE_URL)"
+    shown = re.sub(r"//[^/]*@", "//", url)[:200]  # without a password
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigurationError(
+            f"the base URL {shown!r} is not valid: {error}", hint=hint
+        ) from None
+    if parts.scheme not in ("http", "https") or not host or not url.isascii() or url != url.strip():
+        raise ConfigurationError(f"the base URL {shown!r} is not an http(s) address", hint=hint)
+    if any(character <= " " for character in url) or "?" in url or "#" in url:
+        raise ConfigurationError(f"the base URL {shown!r} is not valid", hint=hint)
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError("the base URL holds a user name or password", hint=hint)
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ConfigurationError(
+            f"the base URL uses plain http, which would show your key to the network: {shown}",
+            hint="use https; plain http is for this machine only (127.0.0.1, localhost)",
+        )
+    return (parts.scheme + url[len(parts.scheme) :]).rstrip("/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """A validated way to the service. `retries` are further tries after the first."""
+
+    base_url: str
+    api_key: ApiKey
+    timeout_seconds: float
+    retries: int
+    retry_billed: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse an address that no key may be sent to."""
+        object.__setattr__(self, "base_url", require_base_url(self.base_url))
+
+    @property
+    def host(self) -> str:
+        """The service's host name, for messages."""
+        return urlsplit(self.base_url).hostname or ""
+
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether no request leaves this machine, so that no proxy or certificate is needed."""
+        return self.base_url.startswith("http://")
