@@ -1,0 +1,105 @@
+"""Failures below HTTP: whether anything was sent, and the reason in plain words."""
+
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+
+from nscale_cli.cleaning import excerpt
+from nscale_cli.connection import Connection
+from nscale_cli.errors import (
+    AnswerTimeout,
+    Billed,
+    ConfigurationError,
+    Disconnected,
+    InternalError,
+    NscaleError,
+    ServiceUnreachable,
+)
+
+_PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+_CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+_CHECK_USAGE = "look at your usage page before running it again"
+
+
+def construction_error(error: Exception, env: Mapping[str, str]) -> ConfigurationError:
+    """Return what is wrong with the proxy or certificate settings that `error` comes from."""
+    certificates = isinstance(error, OSError)  # ssl.SSLError is one too
+    names = _CERTIFICATE_VARIABLES if certificates else _PROXY_VARIABLES
+    given = " or ".join(name for name in names if env.get(name)) or "the environment"
+    if certificates:
+        return ConfigurationError(
+            f"the certificates that {given} names cannot be loaded",
+            hint="name an existing file of PEM certificates, or unset it",
+        )
+    return ConfigurationError(
+        f"the proxy that {given} names cannot be used",
+        hint="write it as http://host:port, or unset it",
+    )
+
+
+def too_late(connection: Connection, *, sent: bool) -> NscaleError:
+    """Return the error for a time limit that has passed."""
+    limit = f"{connection.timeout_seconds:g} s"
+    if sent:
+        return AnswerTimeout(
+            f"no answer within {limit}", hint=f"{_CHECK_USAGE}; or raise --timeout"
+        )
+    return ServiceUnreachable(
+        f"{connection.host} was not reached within {limit}",
+        temporary=False,
+        hint="check the network and the name server",
+    )
+
+
+def transport_error(failure: BaseException, connection: Connection, *, sent: bool) -> NscaleError:
+    """Return the domain error for whatever the HTTP client raised."""
+    import httpx2
+
+    if isinstance(failure, NscaleError):
+        return failure
+    causes = list(_causes(failure))
+    if sent:
+        if any(isinstance(cause, httpx2.TimeoutException) for cause in causes):
+            return too_late(connection, sent=True)
+        return Disconnected(
+            f"the connection to {connection.host} broke before the reply was whole",
+            hint=_CHECK_USAGE,
+        )
+    if any(isinstance(cause, httpx2.ProxyError) for cause in causes):
+        return ServiceUnreachable(
+            f"the proxy refused to connect to {connection.host}",
+            temporary=False,
+            hint=f"check {' and '.join(_PROXY_VARIABLES[::2])}, and the proxy's user and password",
+        )
+    if not any(isinstance(cause, httpx2.TransportError) for cause in causes):
+        return InternalError(f"{type(failure).__name__} before anything was sent", billed=Billed.NO)
+    return _unreachable(causes, connection)
+
+
+def _causes(failure: BaseException | None) -> Iterator[BaseException]:
+    while failure is not None:
+        yield failure
+        failure = failure.__cause__ or failure.__context__
+
+
+def _unreachable(causes: list[BaseException], connection: Connection) -> ServiceUnreachable:
+    reason, hint, temporary = "no connection", "check the network and the base URL", False
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            reason = f"its certificate is not trusted ({excerpt(cause.verify_message, 100)})"
+            hint = "check this computer's clock, the base URL, and SSL_CERT_FILE"
+        elif isinstance(cause, ssl.SSLError):
+            reason = f"no TLS connection ({excerpt(cause.reason or str(cause), 100)})"
+        elif isinstance(cause, socket.gaierror):
+            reason, temporary = "its name was not found", cause.errno == socket.EAI_AGAIN
+        elif isinstance(cause, TimeoutError) or "ConnectTimeout" in type(cause).__name__:
+            reason, temporary = "it did not accept the connection in time", True
+        elif isinstance(cause, OSError):
+            reason = (cause.strerror or "no connection").lower()
+            temporary = isinstance(cause, ConnectionRefusedError)
+        else:
+            continue
+        break
+    return ServiceUnreachable(
+        f"{connection.host} was not reached: {reason}", temporary=temporary, hint=hint
+    )
