@@ -1,0 +1,176 @@
+"""The disk: checks before paying, saves that never replace or tear, and rescue when a place fails.
+
+The order of a save is: a temporary file in the target's own folder, written whole, synced and
+measured; then its final name, given without replacing. The last whole copy is never deleted.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+
+from nscale_cli.errors import NotSaved, UsageError
+from nscale_cli.names import Target, candidates
+
+_MOST_NUMBERED_NAMES = 100_000
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+_CREATE |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def require_saveable(target: Target, *, count: int, force: bool, make_folders: bool) -> None:
+    """Raise UsageError where the images could not be saved as asked."""
+    folders = set()
+    for index in range(1, count + 1):
+        path = target.path(index=index, image_format="png", sha256="0" * 64)
+        if target.exact and os.path.lexists(path) and not _is_device(path) and not force:
+            raise UsageError(
+                f"{path} exists; nothing was sent",
+                hint="choose another name, or replace it with --force",
+            )
+        if not _is_device(path):
+            folders.add(path.parent)
+    for folder in folders:
+        _require_folder(folder)
+        if make_folders:
+            _make_folder(folder)
+
+
+def _require_folder(folder: Path) -> None:
+    """Raise UsageError where `folder` is not, and could not become, a place to write files in."""
+    place = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    if not os.path.isdir(place):  # noqa: PTH112 - Path.is_dir() raises behind a closed folder
+        raise UsageError(f"{place} is not a folder; nothing was sent")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"the folder {place} is not writable; nothing was sent",
+            hint="choose another with -o FOLDER/",
+        )
+
+
+def _make_folder(folder: Path) -> None:
+    """Make `folder` and try it out: permissions alone do not tell (read-only, quota, /proc)."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _whole_copy(b"nscale", folder / "trial"):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"the folder {folder} cannot be written to: {error.strerror}; nothing was sent",
+            hint="choose another with -o FOLDER/",
+        ) from None
+
+
+def _is_device(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
+
+
+def save(data: bytes | bytearray, wanted: Path, *, replace: bool, numbered: bool) -> Path:
+    """Save `data` at `wanted` and return where it is; raise OSError if it is not there.
+
+    `replace`: an existing file gives way, at one instant. `numbered`: where the name is taken,
+    the next free of `stem-2`, `stem-3` and so on is used.
+    """
+    if _is_device(wanted):
+        _write_device(data, wanted)
+        return wanted
+    with _whole_copy(data, wanted) as temporary:
+        if replace:
+            temporary.replace(wanted)
+            return wanted
+        names = islice(candidates(wanted), _MOST_NUMBERED_NAMES) if numbered else [wanted]
+        return _take_first_free(temporary, names)
+
+
+def _write_device(data: bytes | bytearray, device: Path) -> None:
+    # Without O_NONBLOCK, a FIFO that nobody reads would hold a paid image for ever.
+    descriptor = os.open(device, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+        if hasattr(os, "set_blocking"):
+            os.set_blocking(descriptor, True)
+        _write_all(file.fileno(), data)
+
+
+@contextmanager
+def _whole_copy(data: bytes | bytearray, wanted: Path) -> Iterator[Path]:
+    """Yield a synced temporary file beside `wanted` that holds all of `data`."""
+    temporary = wanted.with_name(f".{os.urandom(6).hex()}.part")
+    descriptor = os.open(temporary, _CREATE, 0o666)
+    try:
+        try:
+            _write_all(descriptor, data)
+            os.fsync(descriptor)
+            if os.fstat(descriptor).st_size != len(data):
+                raise OSError(None, "the file is shorter than what was written")
+        finally:
+            os.close(descriptor)
+        yield temporary
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _write_all(descriptor: int, data: bytes | bytearray) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _take_first_free(temporary: Path, names: Iterable[Path]) -> Path:
+    for name in names:
+        try:
+            _move_without_replacing(temporary, name)
+        except FileExistsError:
+            continue
+        return name
+    raise FileExistsError(None, "a file of that name appeared meanwhile")
+
+
+def _move_without_replacing(temporary: Path, name: Path) -> None:
+    if os.name == "nt":
+        temporary.rename(name)  # on Windows a rename never replaces
+        return
+    try:
+        os.link(temporary, name, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A file system without hard links (FAT): claim the name first, then move onto the claim.
+        os.close(os.open(name, _CREATE, 0o666))
+        try:
+            temporary.replace(name)
+        except OSError:
+            name.unlink()
+            raise
+
+
+def rescue(data: bytes | bytearray, name: str, env: Mapping[str, str]) -> Path:
+    """Save `data` in the first rescue folder that takes it; raise NotSaved if none does."""
+    for folder in _rescue_folders(env):
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            return save(data, folder / name, replace=False, numbered=True)
+    raise NotSaved(
+        f"{name} was received and paid for, but no folder would take it",
+        hint="free some disk space; ask the service whether the image can be fetched again",
+    )
+
+
+def _rescue_folders(env: Mapping[str, str]) -> Iterator[Path]:
+    state = env.get("XDG_STATE_HOME") or env.get("LOCALAPPDATA")
+    home = env.get("HOME") or env.get("USERPROFILE")
+    if state and Path(state).is_absolute():
+        yield Path(state) / "nscale" / "rescued"
+    elif home and Path(home).is_absolute():
+        yield Path(home) / ".local" / "state" / "nscale" / "rescued"
+    with suppress(OSError):
+        yield Path.cwd()
+    # Not tempfile.gettempdir(): on a full disk it finds no folder, and raises.
+    for text in (*(env.get(name, "") for name in ("TMPDIR", "TEMP", "TMP")), "/var/tmp", "/tmp"):
+        if Path(text).is_absolute():
+            yield Path(text)

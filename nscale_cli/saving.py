@@ -1,0 +1,164 @@
+"""From a paid reply to files: every image it holds, and whatever else was paid for, is kept."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nscale_cli import files
+from nscale_cli.cleaning import Scrubber
+from nscale_cli.convert import convert
+from nscale_cli.decode import Rejected, images_in, parse_json
+from nscale_cli.errors import (
+    Billed,
+    Incomplete,
+    NotSaved,
+    NscaleError,
+    SavedElsewhere,
+    UnusableReply,
+)
+from nscale_cli.images import GeneratedImage, ImageRequest, SavedImage
+from nscale_cli.names import EXTENSIONS, Target, slug
+from nscale_cli.replies import Reply, complaint_in
+
+
+@dataclass(slots=True, kw_only=True)
+class Saver:
+    """Saves the images of one run and collects what went wrong with parts of it.
+
+    `target` is None where the bytes go to standard output, by `write_answer`, which raises
+    OSError. Nothing else is raised: what could not be done is in `problems`.
+    """
+
+    request: ImageRequest
+    target: Target | None
+    force: bool
+    env: Mapping[str, str]
+    scrubber: Scrubber
+    write_answer: Callable[[bytes], None]
+    images: list[SavedImage] = field(default_factory=list)
+    problems: list[NscaleError] = field(default_factory=list)
+    _reply_kept: str = ""
+
+    def save_reply(self, reply: Reply) -> None:
+        """Save every image of a reply of success; keep the reply where there is none."""
+        items = images_in(parse_json(reply.body))
+        for index, item in enumerate(items, start=1):
+            if isinstance(item, Rejected):
+                self._keep_rejected(item, index, reply)
+            elif self.target is None:
+                self._write_to_stdout(item)
+            else:
+                self._save(item, index, self.target)
+        if not items:
+            self._keep_unusable(reply)
+        elif len(items) < self.request.count:
+            came = f"{self.request.count} images were asked for, {len(items)} came"
+            self._add(Incomplete(came), reply)
+
+    def keep_incomplete(self, body: bytes | bytearray) -> str:
+        """Keep the part of a reply that arrived, and return the words that say where it is."""
+        return self._keep(body, "-incomplete-reply.json")
+
+    def keep_whole(self, reply: Reply, *, because: str) -> None:
+        """Keep a reply that could not be taken apart."""
+        kept = self._keep(reply.body, "-reply.json")
+        what = f"the reply could not be taken apart ({because}); {kept}"
+        self._add(UnusableReply(what, billed=Billed.YES), reply)
+
+    def _save(self, image: GeneratedImage, index: int, target: Target) -> None:
+        digest = hashlib.sha256(image.data).hexdigest()
+        wanted = target.path(index=index, image_format=image.format, sha256=digest)
+        # One image too many must not compete for the one name that was asked for.
+        numbered = not target.exact or index > self.request.count
+        if target.format in (None, image.format):
+            self._record(image, self._put(image.data, wanted, numbered=numbered))
+            return
+        # What was paid for is on disk before anything tries to understand it.
+        own_name = wanted.with_suffix("." + EXTENSIONS[image.format])
+        original = self._put(image.data, own_name, numbered=True)
+        try:
+            data = convert(image.data, target.format)
+        except Incomplete as problem:
+            problem.message = f"image {index}: {problem.message}; saved as it came: {original}"
+            self.problems.append(problem)
+            self._record(image, original)
+            return
+        path = self._put(data, wanted, numbered=numbered)
+        if path is not None and original is not None:
+            original.unlink(missing_ok=True)
+        self._record(GeneratedImage(data=data, format=target.format, size=image.size), path)
+
+    def _put(self, data: bytes, wanted: Path, *, numbered: bool) -> Path | None:
+        """Save `data` at `wanted`, else elsewhere; return None where no place took it."""
+        try:
+            replace = self.force and not numbered
+            return files.save(data, wanted, replace=replace, numbered=numbered)
+        except OSError as error:
+            reason = error.strerror or "it could not be written"
+            return self._rescue(data, wanted.name, f"{wanted}: {reason}")
+
+    def _rescue(self, data: bytes, name: str, reason: str) -> Path | None:
+        try:
+            path = files.rescue(data, name, self.env)
+        except NotSaved as error:
+            self.problems.append(error)
+            return None
+        self.problems.append(SavedElsewhere(f"{reason}; the image is at {path}"))
+        return path
+
+    def _write_to_stdout(self, image: GeneratedImage) -> None:
+        try:
+            self.write_answer(image.data)
+        except OSError as error:
+            name = f"{slug(self.request.prompt)}.{EXTENSIONS[image.format]}"
+            reason = f"standard output: {error.strerror or 'it is closed'}"
+            self._record(image, self._rescue(image.data, name, reason))
+            return
+        self.images.append(_saved(image, None))
+
+    def _record(self, image: GeneratedImage, path: Path | None) -> None:
+        if path is not None:
+            self.images.append(_saved(image, path))
+
+    def _keep_rejected(self, item: Rejected, index: int, reply: Reply) -> None:
+        if item.data is not None:
+            kept = self._keep(item.data, ".bin")
+        else:
+            kept = self._reply_kept = self._reply_kept or self._keep(reply.body, "-reply.json")
+        self._add(Incomplete(f"image {index} is not usable: {item.reason}; {kept}"), reply)
+
+    def _keep_unusable(self, reply: Reply) -> None:
+        said = complaint_in(reply.body, self.scrubber)
+        what = f"the service sent no image: {said}" if said else "the service sent no image"
+        self._add(UnusableReply(f"{what}; {self._keep(reply.body, '-reply.json')}"), reply)
+
+    def _keep(self, data: bytes | bytearray, ending: str) -> str:
+        data = self.scrubber.scrub_bytes(data)
+        name = slug(self.request.prompt) + ending
+        try:
+            return f"it is kept at {self._put_reply(data, name)}"
+        except NotSaved:
+            return "it could not be kept anywhere"
+
+    def _put_reply(self, data: bytes | bytearray, name: str) -> Path:
+        if self.target is not None:
+            try:
+                return files.save(data, self.target.folder / name, replace=False, numbered=True)
+            except OSError:
+                pass
+        return files.rescue(data, name, self.env)
+
+    def _add(self, problem: NscaleError, reply: Reply) -> None:
+        problem.http_status, problem.request_id = reply.status, reply.request_id
+        self.problems.append(problem)
+
+
+def _saved(image: GeneratedImage, path: Path | None) -> SavedImage:
+    return SavedImage(
+        path=path,
+        format=image.format,
+        size=image.size,
+        byte_count=len(image.data),
+        sha256=hashlib.sha256(image.data).hexdigest(),
+    )
