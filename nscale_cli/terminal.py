@@ -1,0 +1,182 @@
+"""The terminal: the only owner of the standard streams and of rich."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import BinaryIO, Protocol
+
+from nscale_cli.cleaning import Scrubber, clean
+from nscale_cli.errors import StdoutFailed
+
+_STYLES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
+
+
+class Stream(Protocol):
+    """What the terminal needs of a standard stream: its bytes, and whether a person is there."""
+
+    @property
+    def buffer(self) -> BinaryIO: ...  # noqa: D102 - the standard library's own names
+    def isatty(self) -> bool: ...  # noqa: D102
+
+
+class Terminal:
+    """The three streams and the environment of one run.
+
+    stdout is the answer, stderr the conversation. All text for stderr is cleaned here; secrets
+    are hidden here. A stream is None where the parent process closed it.
+    """
+
+    def __init__(
+        self,
+        *,
+        stdin: Stream | None,
+        stdout: Stream | None,
+        stderr: Stream | None,
+        env: Mapping[str, str],
+    ) -> None:
+        """Take the streams; nothing is written yet."""
+        self.env = env
+        self.quiet = False
+        self.debugging = False
+        self.scrubber = Scrubber()
+        self._stdin, self._stdout, self._stderr = stdin, stdout, stderr
+        self._print_above: Callable[[str], None] | None = None
+
+    @classmethod
+    def standard(cls) -> "Terminal":
+        """Return the terminal of this process."""
+        return cls(stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr, env=os.environ)
+
+    @property
+    def stdin_is_tty(self) -> bool:
+        """Whether a person could type at standard input. True also where there is no input."""
+        return self._stdin is None or self._stdin.isatty()
+
+    @property
+    def stdout_is_tty(self) -> bool:
+        """Whether the answer goes to a person."""
+        return self._stdout is not None and self._stdout.isatty()
+
+    @property
+    def stderr_is_tty(self) -> bool:
+        """Whether the conversation is with a person, at a terminal that understands escapes."""
+        return (
+            self._stderr is not None
+            and self._stderr.isatty()
+            and self.env.get("TERM", "") != "dumb"
+        )
+
+    @property
+    def coloured(self) -> bool:
+        """Whether stderr is to be coloured (NO_COLOR, then FORCE_COLOR, then the terminal)."""
+        if self.env.get("NO_COLOR"):
+            return False
+        return bool(self.env.get("FORCE_COLOR")) or self.stderr_is_tty
+
+    def size(self) -> tuple[int, int]:
+        """Return (columns, lines) of the terminal; off a terminal COLUMNS or 80, and 24."""
+        try:
+            columns, lines = os.get_terminal_size(sys.__stderr__.fileno() if sys.__stderr__ else 2)
+        except (OSError, ValueError):
+            columns, lines = 0, 0
+        if not self.stderr_is_tty or not columns:
+            text = self.env.get("COLUMNS", "")
+            columns = int(text) if text.isascii() and text.isdigit() and int(text) else 80
+        return columns, lines or 24
+
+    def read_input(self) -> bytes:
+        """Return all of standard input."""
+        return self._stdin.buffer.read() if self._stdin is not None else b""
+
+    def answer(self, text: str) -> None:
+        """Write `text` and a line end to stdout; raise StdoutFailed where it cannot be written.
+
+        A reader that has gone is no failure. A path may hold any byte: what os.fsdecode could
+        not decode is written as it was.
+        """
+        if self._stdout is None:
+            return
+        try:
+            self.write_answer(text.encode("utf-8", "surrogateescape") + b"\n")
+        except OSError as error:
+            self._abandon_stdout()
+            if error.errno not in (errno.EPIPE, errno.EINVAL):  # Windows reports EINVAL
+                raise StdoutFailed(
+                    f"standard output could not be written: {error.strerror}"
+                ) from None
+
+    def write_answer(self, data: bytes) -> None:
+        """Write `data` to stdout, whole; raise OSError where that fails."""
+        if self._stdout is None:
+            raise OSError(errno.EBADF, "it is closed")
+        self._stdout.buffer.write(data)
+        self._stdout.buffer.flush()
+
+    def _abandon_stdout(self) -> None:
+        self._stdout = None
+        # The interpreter flushes sys.stdout at exit and would report the same failure again.
+        if sys.stdout is not None and sys.stdout is sys.__stdout__:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
+
+    def note(self, text: str) -> None:
+        """Say something on stderr, unless the user asked for quiet."""
+        if not self.quiet:
+            self.say(text)
+
+    def warn(self, text: str) -> None:
+        """Warn on stderr, unless the user asked for quiet."""
+        if not self.quiet:
+            self.say(text, label="warning", style="yellow")
+
+    def debug(self, text: str) -> None:
+        """Say on stderr what happens, where --debug asks for it."""
+        if self.debugging:
+            self.say(text, label="debug", style="dim")
+
+    def say(self, text: str, *, label: str = "", style: str = "") -> None:
+        """Write one cleaned line to stderr, behind a coloured label."""
+        line = clean(self.scrubber.scrub(text))
+        start = f"{self._styled(label + ':', style)} " if label else ""
+        self._write_error(start + line)
+
+    def draw(self, text: str) -> None:
+        """Write a picture to stderr as it is: the one text that may hold escapes."""
+        self._write_error(text)
+
+    def _styled(self, text: str, style: str) -> str:
+        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self.coloured and style else text
+
+    def _write_error(self, text: str) -> None:
+        if self._print_above is not None:
+            self._print_above(text)
+            return
+        if self._stderr is None:
+            return
+        encoding = getattr(self._stderr, "encoding", None) or "utf-8"
+        try:
+            self._stderr.buffer.write(text.encode(encoding, "backslashreplace") + b"\n")
+            self._stderr.buffer.flush()
+        except OSError:
+            self._stderr = None  # nobody listens any more; the exit code still speaks
+
+    @contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """Show a spinner with `text` and the time elapsed, where a person is watching."""
+        if self.quiet or not self.stderr_is_tty:
+            yield
+            return
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.text import Text
+
+        console = Console(stderr=True, no_color=not self.coloured, highlight=False, markup=False)
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False))
+        with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+            progress.add_task(clean(self.scrubber.scrub(text)), total=None)
+            self._print_above = lambda line: console.print(Text.from_ansi(line), soft_wrap=True)
+            try:
+                yield
+            finally:
+                self._print_above = None
