@@ -1,0 +1,132 @@
+"""What the sandbox answers: images, or the failure that the model id asks for."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nscale_cli.images import Size
+from nscale_cli.sandbox.pictures import draw, encode
+from nscale_cli.settings import KNOWN_MODELS, SANDBOX_MODELS
+
+CREATED = 1677652288  # seconds since 1970; fixed, so that a reply is always the same bytes
+LARGEST_SIDE_PIXELS = 4096
+MOST_IMAGES = 16
+SLOW_SECONDS = 3.0
+_PREFIX = "sandbox/"
+_EXAMPLE_PRICES = {KNOWN_MODELS[0]: 0.0013, KNOWN_MODELS[1]: 0.003}
+_OTHER_PRICE = 0.001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One HTTP answer. `sent_bytes`: only so much of the body is sent before the connection ends.
+
+    `delay_seconds` is None for an answer that never comes.
+    """
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay_seconds: float | None = 0.0
+    sent_bytes: int | None = None
+
+
+# model: (status, code, error_type, message)
+_ERRORS: Mapping[str, tuple[int, str, str, str]] = {
+    "unauthorized": (401, "UNAUTHORIZED", "INVALID_API_KEY", "Invalid API key"),
+    "forbidden": (403, "FORBIDDEN", "NOT_ALLOWED", "This key may not use this model"),
+    "not-found": (404, "NOT_FOUND", "MODEL_NOT_FOUND", "Model not found or unavailable"),
+    "insufficient-credit": (
+        429,
+        "TOO_MANY_REQUESTS",
+        "INSUFFICIENT_CREDIT",
+        "You have insufficient credit to run this request",
+    ),
+    "rate-limited": (429, "TOO_MANY_REQUESTS", "RATE_LIMITED", "Slow down, please"),
+    "refused": (400, "BAD_REQUEST", "CONTENT_POLICY", "The prompt violates the content policy"),
+    "server-error": (500, "INTERNAL", "INTERNAL_ERROR", "Something went wrong"),
+    "unavailable": (503, "UNAVAILABLE", "UNAVAILABLE", "Service temporarily unavailable"),
+}
+
+
+def list_models() -> Answer:
+    """Return the answer to `GET /models`: the known image models, then the scenarios."""
+    entries = [
+        {
+            "id": model,
+            "object": "model",
+            "owned_by": model.partition("/")[0],
+            "context_length": 0,
+            "pricing": {"input": 0, "output": _EXAMPLE_PRICES.get(model, _OTHER_PRICE)},
+        }
+        for model in (*KNOWN_MODELS, *SANDBOX_MODELS)
+    ]
+    return Answer(body=_json({"object": "list", "data": entries}))
+
+
+def generate(body: bytes) -> Answer:
+    """Return the answer to `POST /images/generations` with `body`."""
+    try:
+        request = json.loads(body)
+        model, prompt = str(request["model"]), str(request["prompt"])
+        size = Size.parse(str(request.get("size", "512x512")))
+        count = int(request.get("n", 1))
+    except Exception:
+        # The client's request may be wrong in any way; a server answers all of them alike.
+        return error(400, "BAD_REQUEST", "INVALID_REQUEST", "The request is not valid")
+    if max(size.width, size.height) > LARGEST_SIDE_PIXELS or not 1 <= count <= MOST_IMAGES:
+        limits = f"size is at most {LARGEST_SIDE_PIXELS} a side, n is 1 to {MOST_IMAGES}"
+        return error(400, "BAD_REQUEST", "INVALID_REQUEST", limits)
+    scenario = model.removeprefix(_PREFIX) if model.startswith(_PREFIX) else ""
+    if scenario in _ERRORS:
+        return error(*_ERRORS[scenario])
+    return _images(scenario, prompt, model, size, count)
+
+
+def error(status: int, code: str, error_type: str, message: str) -> Answer:
+    """Return an error in the shape that the API's guide shows."""
+    details = {"code": code, "message": message, "param": None, "error_type": error_type}
+    return Answer(status=status, body=_json({"error": details}))
+
+
+def _images(scenario: str, prompt: str, model: str, size: Size, count: int) -> Answer:
+    if scenario == "hangs":
+        return Answer(delay_seconds=None)
+    if scenario == "disconnects":
+        return Answer(sent_bytes=0)
+    if scenario == "wrong-size":
+        size = Size(width=max(1, size.width // 2), height=max(1, size.height // 2))
+    if scenario == "fewer":
+        count -= 1
+    image_format = scenario if scenario in ("jpeg", "webp") else "png"
+    items: list[dict[str, str]] = [
+        {"b64_json": _picture(prompt, model, size, index, image_format)}
+        for index in range(1, count + 1)
+    ]
+    if scenario == "empty":
+        items = []
+    if scenario == "not-an-image":
+        items = [{"b64_json": _base64(b"<svg xmlns='http://www.w3.org/2000/svg'/>")}] * count
+    if scenario == "url":
+        items = [{"url": "https://images.example/1.png"}] * count
+    body = _json({"created": CREATED, "data": items})
+    return Answer(
+        body=body,
+        delay_seconds=SLOW_SECONDS if scenario == "slow" else 0.0,
+        sent_bytes=len(body) // 2 if scenario == "truncated" else None,
+    )
+
+
+def _picture(prompt: str, model: str, size: Size, index: int, image_format: str) -> str:
+    picture = draw(prompt=prompt, model=model, width=size.width, height=size.height, index=index)
+    return _base64(encode(picture, image_format))
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _json(document: object) -> bytes:
+    return json.dumps(document).encode()
