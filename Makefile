@@ -1,0 +1,28 @@
+# What a contributor runs, and what CI runs. PYTHON is the interpreter of the environment that has
+# the package installed with its `dev` extra: pip install -e '.[dev]'.
+PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
+BIN = $(dir $(shell $(PYTHON) -c 'import sys; print(sys.executable)'))
+
+.PHONY: check lint test fix docs bench
+
+check: lint test
+
+lint:
+	$(BIN)ruff format --check .
+	$(BIN)ruff check .
+	$(BIN)mypy
+	$(BIN)lint-imports
+	$(PYTHON) tools/generate.py --check
+
+test:
+	$(BIN)pytest -n auto --cov --cov-report=term
+
+fix:
+	$(BIN)ruff check --fix .
+	$(BIN)ruff format .
+
+docs:
+	$(PYTHON) tools/generate.py
+
+bench:
+	@echo "no benchmarks yet"

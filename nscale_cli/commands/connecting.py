@@ -1,0 +1,49 @@
+"""From flags and settings to a connection, starting the sandbox where it is asked for."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from nscale_cli.commands.inputs import read_key
+from nscale_cli.connection import ApiKey, Connection
+from nscale_cli.errors import UsageError
+from nscale_cli.sandbox.server import Sandbox
+from nscale_cli.settings import DEFAULT_RETRIES, Settings, require_timeout
+from nscale_cli.terminal import Terminal
+
+_SANDBOX_KEY = ApiKey(value="sandbox", source="--sandbox")
+
+
+@contextmanager
+def connected(
+    terminal: Terminal,
+    settings: Settings,
+    *,
+    api_key: str | None = None,
+    api_key_file: str | None = None,
+    base_url: str | None = None,
+    sandbox: bool = False,
+    timeout: float | None = None,
+    retry: int = DEFAULT_RETRIES,
+    retry_billed: bool = False,
+) -> Iterator[Connection]:
+    """Yield the way to the service that was asked for; nothing is sent to it yet."""
+    if sandbox and base_url is not None:
+        raise UsageError("--sandbox and --base-url exclude each other", hint="give one of them")
+    if retry < 0:
+        raise UsageError("--retry must be 0 or more")
+    seconds = settings.timeout_seconds
+    if timeout is not None:
+        seconds = require_timeout(timeout, source="--timeout")
+    with ExitStack() as stack:
+        if sandbox or (settings.sandbox and base_url is None):
+            url, key = stack.enter_context(Sandbox()).base_url, _SANDBOX_KEY
+        else:
+            url, key = base_url or settings.base_url, read_key(api_key, api_key_file, terminal)
+            terminal.scrubber.hide(key.value)
+        yield Connection(
+            base_url=url,
+            api_key=key,
+            timeout_seconds=seconds,
+            retries=retry,
+            retry_billed=retry_billed,
+        )

@@ -1,0 +1,126 @@
+"""`nscale images generate`: the command line becomes a request, the request becomes files."""
+
+import typer
+
+from nscale_cli.commands import options
+from nscale_cli.commands.connecting import connected
+from nscale_cli.commands.inputs import read_params, read_prompt, require_one_reader
+from nscale_cli.dry_run import make_plan
+from nscale_cli.environment import Environment
+from nscale_cli.errors import ExitCode, UsageError
+from nscale_cli.files import require_saveable
+from nscale_cli.generate import run_generate
+from nscale_cli.images import ImageRequest, Size
+from nscale_cli.names import Target, plan
+from nscale_cli.report import report_generated, report_plan
+from nscale_cli.settings import DEFAULT_RETRIES, Settings
+from nscale_cli.showing import show_images
+
+HELP = """Make images from a text and save them.
+
+\b
+Examples:
+  nscale images generate "A sunset over mountains" --sandbox
+  nscale images generate "A futuristic city" -z 1024x1024 -o city.png
+  nscale images generate "A cat playing piano" -n 3 -p -o cats/
+  echo "A red fox" | nscale images generate --json | jq -r '.data.images[].path'
+
+The path of each saved image goes to stdout, everything else to stderr. Nothing is ever replaced
+without --force, and no request that may have been billed is repeated without --retry-billed.
+The exit code tells whether a run may be repeated without paying twice: nscale help exit-codes.
+"""
+
+
+def generate(
+    context: typer.Context,
+    prompt: options.PromptArgument = None,
+    model: options.ModelOption = None,
+    size: options.SizeOption = None,
+    count: options.CountOption = 1,
+    output: options.OutputOption = None,
+    open_images: options.OpenOption = False,
+    preview: options.PreviewOption = False,
+    api_key: options.ApiKeyOption = None,
+    api_key_file: options.ApiKeyFileOption = None,
+    prompt_file: options.PromptFileOption = None,
+    base_url: options.BaseUrlOption = None,
+    sandbox: options.SandboxOption = False,
+    param: options.ParamOption = None,
+    timeout: options.TimeoutOption = None,
+    retry: options.RetryOption = DEFAULT_RETRIES,
+    retry_billed: options.RetryBilledOption = False,
+    force: options.ForceOption = False,
+    dry_run: options.DryRunOption = False,
+    as_json: options.JsonOption = False,
+    quiet: options.QuietOption = False,
+    debug: options.DebugOption = False,
+) -> int:
+    """Parse the command line; HELP is what the user reads."""
+    environment: Environment = context.obj
+    terminal = environment.terminal
+    terminal.quiet, terminal.debugging = quiet, debug
+    require_one_reader(prompt, prompt_file, api_key)
+    _require_compatible(output, count, shows=preview or open_images, as_json=as_json)
+    if preview and quiet:
+        raise UsageError("-p draws on stderr, which -q silences", hint="leave one of them out")
+    require_one_reader(prompt, prompt_file, api_key)
+    settings = Settings.resolve(terminal.env)
+    request = ImageRequest(
+        prompt=read_prompt(prompt, prompt_file, terminal),
+        model=settings.model if model is None else model,
+        size=Size.parse(size or settings.size),
+        count=count,
+        params=read_params(param or ()),
+    )
+    target = _target(output, request, environment, force=force, dry_run=dry_run)
+    connecting = connected(
+        terminal,
+        settings,
+        api_key=api_key,
+        api_key_file=api_key_file,
+        base_url=base_url,
+        sandbox=sandbox,
+        timeout=timeout,
+        retry=retry,
+        retry_billed=retry_billed,
+    )
+    with connecting as connection:
+        if dry_run:
+            report_plan(make_plan(request, connection, target), terminal, as_json=as_json)
+            return ExitCode.OK
+        result = run_generate(request, connection, target, environment, force=force)
+    report_generated(result, terminal, as_json=as_json)
+    show_images(result.images, terminal, preview=preview, opens=open_images)
+    return result.exit_code
+
+
+def _target(
+    output: str | None,
+    request: ImageRequest,
+    environment: Environment,
+    *,
+    force: bool,
+    dry_run: bool,
+) -> Target | None:
+    """Return where the images go, None for stdout; raise UsageError where they could not."""
+    if output == "-":
+        if environment.terminal.stdout_is_tty and not dry_run:
+            raise UsageError(
+                "-o - would write image bytes to the terminal",
+                hint="pipe it: nscale ... -o - | file -",
+            )
+        return None
+    target = plan(output, request, cwd=environment.cwd, now=environment.clock.now())
+    require_saveable(target, count=request.count, force=force, make_folders=not dry_run)
+    return target
+
+
+def _require_compatible(output: str | None, count: int, *, shows: bool, as_json: bool) -> None:
+    if output != "-":
+        return
+    if count > 1:
+        raise UsageError("-o - takes one image only", hint="leave -n out, or name a folder with -o")
+    if as_json:
+        raise UsageError("-o - and --json both write to stdout", hint="give one of them")
+    if shows:
+        raise UsageError("-o - saves no file that -x or -p could show", hint="name a file with -o")

@@ -1,0 +1,176 @@
+"""The options, each declared once, and what the shell offers for them at Tab."""
+
+from typing import Annotated
+
+import typer
+
+from nscale_cli.errors import KeyRejected
+from nscale_cli.settings import (
+    COMMON_SIZES,
+    DEFAULT_BASE_URL,
+    DEFAULT_MODEL,
+    DEFAULT_RETRIES,
+    DEFAULT_SIZE,
+    DEFAULT_TIMEOUT_SECONDS,
+    KNOWN_MODELS,
+    SANDBOX_MODELS,
+)
+
+
+def _complete_model(incomplete: str) -> list[str]:
+    return [model for model in (*KNOWN_MODELS, *SANDBOX_MODELS) if model.startswith(incomplete)]
+
+
+def _complete_size(incomplete: str) -> list[str]:
+    return [size for size in COMMON_SIZES if size.startswith(incomplete)]
+
+
+def _require_key(value: str | None) -> str | None:
+    # An unset variable lets -a swallow the option after it, and what is left makes no sense to
+    # the parser; so this is said first.
+    if value is not None and (not value.strip() or value[:1] == "-" != value):
+        raise KeyRejected(
+            "-a was given no key",
+            hint='is the variable set? Quote it: -a "$NSCALE_API_KEY"',
+        )
+    return value
+
+
+PromptArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="PROMPT",
+        help="What to draw; '-', or nothing where input is piped, reads it from stdin.",
+        show_default=False,
+    ),
+]
+PromptFileOption = Annotated[
+    str | None,
+    typer.Option("--prompt-file", metavar="FILE", help="Read the prompt from FILE."),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "-m",
+        "--model",
+        metavar="ID",
+        autocompletion=_complete_model,
+        help=f"The model that draws. [env: NSCALE_MODEL; default: {DEFAULT_MODEL}]",
+    ),
+]
+SizeOption = Annotated[
+    str | None,
+    typer.Option(
+        "-z",
+        "--size",
+        metavar="WxH",
+        autocompletion=_complete_size,
+        help=f"Width and height in pixels. [env: NSCALE_SIZE; default: {DEFAULT_SIZE}]",
+    ),
+]
+CountOption = Annotated[
+    int,
+    typer.Option("-n", "--count", metavar="N", help="How many images to make."),
+]
+OutputOption = Annotated[
+    str | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="PATH",
+        help="A file, a folder, a template such as '{slug}-{index}.{ext}', or '-' for the bytes "
+        "on stdout. [default: a name from the prompt, in the current folder]",
+    ),
+]
+OpenOption = Annotated[
+    bool, typer.Option("-x", "--open", help="Open each saved image in the desktop's viewer.")
+]
+PreviewOption = Annotated[
+    bool, typer.Option("-p", "--preview", help="Show each saved image in the terminal.")
+]
+ApiKeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "-a",
+        "--api-key",
+        metavar="KEY",
+        callback=_require_key,
+        help="The API key; '-' reads it from stdin. Other users of this machine can see it in "
+        "the process list: a variable or --api-key-file is safer. "
+        "[env: NSCALE_SERVICE_TOKEN, NSCALE_API_KEY]",
+    ),
+]
+ApiKeyFileOption = Annotated[
+    str | None,
+    typer.Option("--api-key-file", metavar="FILE", help="Read the API key from FILE."),
+]
+BaseUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--base-url",
+        metavar="URL",
+        help="The address of an OpenAI-compatible service. "
+        f"[env: NSCALE_BASE_URL; default: {DEFAULT_BASE_URL}]",
+    ),
+]
+SandboxOption = Annotated[
+    bool,
+    typer.Option(
+        "--sandbox",
+        help="Use the built-in offline server: no key, no network, no cost. [env: NSCALE_SANDBOX]",
+    ),
+]
+ParamOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--param",
+        metavar="KEY=VALUE",
+        help="A further field of the request, repeatable; VALUE is JSON where it reads as such.",
+    ),
+]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        help="The limit on the whole request. "
+        f"[env: NSCALE_TIMEOUT; default: {DEFAULT_TIMEOUT_SECONDS:g}]",
+    ),
+]
+RetryOption = Annotated[
+    int,
+    typer.Option(
+        "--retry",
+        metavar="N",
+        help="Further tries, only where nothing can have been billed. "
+        f"[default: {DEFAULT_RETRIES}]",
+        show_default=False,
+    ),
+]
+RetryBilledOption = Annotated[
+    bool,
+    typer.Option(
+        "--retry-billed",
+        help="Also repeat a request that may already have been billed; it may be charged again.",
+    ),
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Let -o FILE replace an existing file.")]
+DryRunOption = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Print the request, the file names and the price; make no image."
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Write one JSON document to stdout, on failure too.")
+]
+QuietOption = Annotated[
+    bool, typer.Option("-q", "--quiet", help="Write nothing to stderr but errors.")
+]
+DebugOption = Annotated[
+    bool, typer.Option("--debug", help="Say on stderr what happens, step by step.")
+]
+PortOption = Annotated[
+    int,
+    typer.Option("--port", metavar="PORT", help="The port to listen on; 0 takes a free one."),
+]

@@ -1,0 +1,45 @@
+"""`nscale sandbox`: serve the offline API until stopped."""
+
+import typer
+
+from nscale_cli.commands import options
+from nscale_cli.environment import Environment
+from nscale_cli.errors import ExitCode, UsageError
+
+HELP = """Serve the offline API until stopped.
+
+\b
+Examples:
+  nscale sandbox --port 8787
+  NSCALE_BASE_URL=http://127.0.0.1:8787/v1 NSCALE_API_KEY=any \\\\
+    nscale images generate "A red fox"
+
+It answers as the real API does, with pictures drawn from the prompt, and needs no key. Its
+address goes to stdout, a line for each request to stderr. Model ids choose what happens:
+"""
+DEFAULT_PORT = 8787
+
+
+def serve(
+    context: typer.Context,
+    port: options.PortOption = DEFAULT_PORT,
+    quiet: options.QuietOption = False,
+) -> int:
+    """Serve; HELP is what the user reads."""
+    from nscale_cli.sandbox.server import Sandbox
+
+    environment: Environment = context.obj
+    terminal = environment.terminal
+    terminal.quiet = quiet
+    try:
+        sandbox = Sandbox(port=port, log=terminal.note)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or "not a port number"
+        raise UsageError(
+            f"port {port} cannot be used: {reason}", hint="choose another with --port, 0 for any"
+        ) from None
+    with sandbox:
+        terminal.note("serving until Ctrl-C; no key is needed, nothing is billed")
+        terminal.answer(sandbox.base_url)
+        sandbox.wait()
+    return ExitCode.OK

@@ -1,0 +1,98 @@
+"""The one error boundary: whatever happens becomes a message, a JSON document, an exit code."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from nscale_cli.environment import Environment
+from nscale_cli.errors import ExitCode, InternalError, NscaleError, Stopped, UsageError
+from nscale_cli.interrupts import Interrupts, Signalled
+from nscale_cli.report import report_failure
+from nscale_cli.terminal import Terminal
+
+COMPLETION_VARIABLE = "_NSCALE_COMPLETE"
+
+
+def main(*, interrupts: Interrupts) -> int:
+    """Run the program as this process was asked to, and return the exit code."""
+    environment = Environment(terminal=Terminal.standard(), interrupts=interrupts)
+    return run(_decoded(sys.argv[1:]), environment)
+
+
+def run(arguments: list[str], environment: Environment) -> int:
+    """Run the program with `arguments` (without its name) and return the exit code."""
+    try:
+        return _invoke(arguments, environment)
+    except NscaleError as error:
+        return _fail(error, arguments, environment.terminal)
+    except Signalled as signal:
+        stopped = Stopped(signal.signal_number, "stopped before anything was sent")
+        return _fail(stopped, arguments, environment.terminal)
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else ExitCode.OK
+    except Exception as bug:
+        _explain(bug, environment.terminal)
+        return _fail(_internal_error(bug), arguments, environment.terminal)
+
+
+def _invoke(arguments: list[str], environment: Environment) -> int:
+    if environment.terminal.env.get(COMPLETION_VARIABLE):
+        _prepare_completion()
+    import typer
+
+    from nscale_cli.app import build_app
+
+    try:
+        code = build_app()(arguments, prog_name="nscale", obj=environment, standalone_mode=False)
+    except typer.TyperException as error:
+        raise _usage_error(error) from None
+    return code if isinstance(code, int) else 0
+
+
+def _prepare_completion() -> None:
+    """Make Typer answer the shell: it does so only for an app that has its own two options."""
+    from typer.completion import get_completion_inspect_parameters
+
+    get_completion_inspect_parameters()
+    # Typer would load rich, if it can be found, only to strip markup that we never write.
+    sys.modules["rich"] = None  # type: ignore[assignment]
+
+
+def _usage_error(error: Exception) -> UsageError:
+    """Return what Typer found wrong with the command line, in the form of every other error."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "nscale"
+    message = getattr(error, "format_message", error.__str__)()
+    return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=f"see {command} --help")
+
+
+def _fail(error: NscaleError, arguments: list[str], terminal: Terminal) -> int:
+    """Report `error`; where even that fails, its exit code still tells."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    command = " ".join(arguments[:2]) if "--json" in options else None
+    try:
+        report_failure(error, terminal, command=command)
+    except NscaleError as second:
+        report_failure(second, terminal, command=None)
+        return error.code or second.code
+    return error.code
+
+
+def _internal_error(bug: Exception) -> InternalError:
+    frame = traceback.extract_tb(bug.__traceback__)[-1]
+    place = f"{os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119 - text only
+    return InternalError(
+        f"this is a bug in nscale: {type(bug).__name__} at {place}: {bug}",
+        hint="please report it, with the output of the same command with --debug",
+    )
+
+
+def _explain(bug: Exception, terminal: Terminal) -> None:
+    for frame in traceback.extract_tb(bug.__traceback__):
+        terminal.debug(f"{frame.filename}:{frame.lineno} in {frame.name}")
+
+
+def _decoded(arguments: Sequence[str]) -> list[str]:
+    """Read the arguments as UTF-8, whatever the locale says they are."""
+    return [os.fsencode(word).decode("utf-8", "surrogateescape") for word in arguments]
