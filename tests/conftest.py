@@ -1,0 +1,249 @@
+"""Fixtures: the program in this process and in its own, and servers on loopback sockets."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from nscale_cli.environment import Environment
+from nscale_cli.main import run as run_program
+from nscale_cli.purchase import Clock
+from nscale_cli.sandbox.scenarios import Answer
+from nscale_cli.sandbox.server import ReceivedRequest, Sandbox
+from nscale_cli.terminal import Terminal
+
+KEY = "sk-test-0123456789abcdef"
+
+# A slow machine is no failure.
+settings.register_profile("patient", parent=settings(), deadline=None)
+settings.load_profile("patient")
+
+
+class Stream(io.TextIOWrapper):
+    """A standard stream in memory; `tty` says whether it claims to be a terminal."""
+
+    def __init__(self, data: bytes = b"", *, tty: bool = False) -> None:
+        """Start with `data` to read."""
+        super().__init__(io.BytesIO(data), encoding="utf-8")
+        self._tty = tty
+
+    def isatty(self) -> bool:
+        """Return what the test wants the program to believe."""
+        return self._tty
+
+    @property
+    def content(self) -> bytes:
+        """What has been written."""
+        self.flush()
+        return self.buffer.getvalue()  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run left behind."""
+
+    exit_code: int
+    stdout_bytes: bytes
+    stderr: str
+
+    @property
+    def stdout(self) -> str:
+        """Standard output as text."""
+        return self.stdout_bytes.decode()
+
+    @property
+    def document(self) -> dict[str, object]:
+        """The one JSON document of --json."""
+        return json.loads(self.stdout)
+
+
+def require_invariants(outcome: Outcome) -> None:
+    """Assert what holds for every run of the program, whatever happened in it."""
+    text = outcome.stderr + outcome.stdout_bytes.decode("utf-8", "replace")
+    assert "Traceback" not in text
+    assert KEY not in text
+    controls = {c for c in outcome.stderr if ord(c) < 32 or 127 <= ord(c) < 160} - {"\n"}
+    assert not controls or "\x1b[" in outcome.stderr, controls
+
+
+class FakeClock:
+    """A clock that sleeps without waiting, and remembers for how long."""
+
+    def __init__(self) -> None:
+        """Start without a sleep."""
+        self.sleeps: list[float] = []
+        self.sleep: Callable[[float], None] = self.sleeps.append
+
+    @property
+    def clock(self) -> Clock:
+        """The clock to hand to the program."""
+        return Clock(sleep=lambda seconds: self.sleep(seconds))
+
+
+Cli = Callable[..., Outcome]
+
+
+@pytest.fixture
+def sleeps() -> FakeClock:
+    """The waits of the runs that `cli` makes."""
+    return FakeClock()
+
+
+@pytest.fixture
+def cli(tmp_path: Path, sleeps: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Run the program in this process through `main`, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(
+        *arguments: str,
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        stdout: Stream | None = None,
+        stdout_is_tty: bool = False,
+    ) -> Outcome:
+        streams = [Stream(stdin or b"", tty=stdin is None), stdout or Stream(tty=stdout_is_tty)]
+        stderr = Stream()
+        terminal = Terminal(
+            stdin=streams[0],
+            stdout=streams[1],
+            stderr=stderr,
+            env={"HOME": str(tmp_path / "home"), **(env or {})},
+        )
+        environment = Environment(terminal=terminal, clock=sleeps.clock, cwd=tmp_path)
+        code = run_program(list(arguments), environment)
+        outcome = Outcome(
+            exit_code=code, stdout_bytes=streams[1].content, stderr=stderr.content.decode()
+        )
+        require_invariants(outcome)
+        return outcome
+
+    return run
+
+
+@pytest.fixture
+def generate(cli: Cli) -> Cli:
+    """Run `nscale images generate` against the sandbox of the command itself."""
+    return lambda *arguments, **options: cli(
+        "images", "generate", "--sandbox", *arguments, **options
+    )
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A sandbox that the test can ask what it received."""
+    with Sandbox() as server:
+        yield server
+
+
+class ScriptedServer(Sandbox):
+    """Answers each request for images with the next of its `answers`; the last one stays."""
+
+    def __init__(self) -> None:
+        """Start without an answer."""
+        super().__init__()
+        self.answers: list[Answer] = []
+
+    def answer(self, request: ReceivedRequest) -> Answer:
+        """Return the next answer of the script."""
+        self.requests.append(request)
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    """A server that answers as the test says."""
+    with ScriptedServer() as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def against(cli: Cli) -> Cli:
+    """Run `nscale images generate` with a key, against the server given first."""
+
+    def run(server: Sandbox, *arguments: str, **options: object) -> Outcome:
+        address = ("--base-url", server.base_url, "-a", KEY)
+        return cli("images", "generate", *address, *arguments, **options)
+
+    return run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """The installed program, run as a process of its own."""
+
+    cwd: Path
+
+    @property
+    def command(self) -> list[str]:
+        """The words that start the program."""
+        return [sys.executable, "-m", "nscale_cli"]
+
+    @property
+    def env(self) -> dict[str, str]:
+        """A clean environment: nothing of the contributor's own settings."""
+        kept = ("PATH", "SYSTEMROOT", "COVERAGE_")  # coverage finds its settings there
+        inherited = {name: value for name, value in os.environ.items() if name.startswith(kept)}
+        return inherited | {"HOME": str(self.cwd / "home")}
+
+    def start(self, *arguments: str, **options: object) -> "subprocess.Popen[bytes]":
+        """Start the program and return at once."""
+        settings = {
+            "cwd": self.cwd,
+            "env": self.env,
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+        }
+        return subprocess.Popen([*self.command, *arguments], **(settings | options))  # type: ignore[call-overload]
+
+    def run(self, *arguments: str, **options: object) -> Outcome:
+        """Run the program to its end."""
+        with self.start(*arguments, **options) as process:
+            stdout, stderr = process.communicate(timeout=120)
+        outcome = Outcome(
+            exit_code=process.returncode,
+            stdout_bytes=stdout or b"",
+            stderr=(stderr or b"").decode(),
+        )
+        require_invariants(outcome)
+        return outcome
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    """The program as a process, in a folder of its own."""
+    return Program(cwd=tmp_path)
+
+
+def require_command(name: str, path: str | None) -> str:
+    """Return where the command `name` is; skip where a contributor lacks it, fail in CI."""
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{name} is not installed, and CI installs all it needs")
+        pytest.skip(f"{name} is not installed")
+    return path
+
+
+def images_reply(*items: object) -> Answer:
+    """Return a reply of success whose `data` is `items`."""
+    return Answer(body=json.dumps({"created": 1, "data": list(items)}).encode())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many faults the run injected."""
+    faults = [
+        fault
+        for report in terminalreporter.getreports("passed")
+        for name, fault in report.user_properties
+        if name == "fault"
+    ]
+    if faults:
+        kinds = len(set(faults))
+        terminalreporter.write_line(f"{len(faults)} faults were injected, of {kinds} kinds")

@@ -1,0 +1,78 @@
+"""The sandbox over its socket: it answers as the API does."""
+
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+
+from nscale_cli.sandbox.server import Sandbox
+
+
+def fetch(url: str, body: object = None) -> tuple[int, dict[str, object]]:
+    """Return the status and the JSON of a request; a body makes it a POST."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_the_list_of_models_has_prices(sandbox: Sandbox) -> None:
+    """It has the fields of the real list."""
+    status, document = fetch(f"{sandbox.base_url}/models")
+
+    assert status == 200
+    first = document["data"][0]
+    assert first == {
+        "id": "black-forest-labs/FLUX.1-schnell",
+        "object": "model",
+        "owned_by": "black-forest-labs",
+        "context_length": 0,
+        "pricing": {"input": 0, "output": 0.0013},
+    }
+    assert "sandbox/slow" in {entry["id"] for entry in document["data"]}
+
+
+def test_the_same_request_gets_the_same_bytes(sandbox: Sandbox) -> None:
+    """A script's output can be compared with yesterday's."""
+    url = f"{sandbox.base_url}/images/generations"
+    body = {"model": "any/model", "prompt": "A cat", "size": "64x64", "n": 2}
+
+    assert fetch(url, body) == fetch(url, body)
+
+
+def test_size_and_number_have_the_documented_defaults(sandbox: Sandbox) -> None:
+    """512x512, and one image."""
+    url = f"{sandbox.base_url}/images/generations"
+    short = fetch(url, {"model": "m", "prompt": "A cat"})
+
+    assert short == fetch(url, {"model": "m", "prompt": "A cat", "size": "512x512", "n": 1})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [],
+        {"model": "m", "prompt": "x", "size": "big"},
+        {"model": "m", "prompt": "x", "n": 0},
+        {"model": "m", "prompt": "x", "n": 10_000},
+        {"model": "m", "prompt": "x", "size": "99999x99999"},
+        {"model": "m", "prompt": "x", "n": "many"},
+    ],
+)
+def test_a_wrong_request_is_a_400_in_the_api_s_shape(sandbox: Sandbox, body: object) -> None:
+    """Code, message, param and error_type, as the guide shows."""
+    status, document = fetch(f"{sandbox.base_url}/images/generations", body)
+
+    assert status == 400
+    assert set(document["error"]) == {"code", "message", "param", "error_type"}
+
+
+def test_another_path_is_a_404(sandbox: Sandbox) -> None:
+    """A wrong base URL shows itself."""
+    assert fetch(f"{sandbox.base_url}/chat/completions", {})[0] == 404

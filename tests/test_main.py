@@ -1,0 +1,188 @@
+"""The error boundary: whatever happens is one message and an exit code."""
+
+import errno
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+
+from nscale_cli import dry_run
+from nscale_cli.commands import images_generate
+from nscale_cli.errors import ExitCode, NscaleError
+from nscale_cli.sandbox.server import Sandbox
+from tests.conftest import KEY, Cli, Program, Stream
+
+
+class FullDisk(Stream):
+    """A stream whose disk is full."""
+
+    @property
+    def buffer(self) -> io.BufferedWriter:
+        """Fail as a write would."""
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    content = b""
+
+
+@pytest.fixture
+def bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the command fail in a way that nobody foresaw, with the key in the message."""
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise KeyError(KEY)
+
+    monkeypatch.setattr(images_generate, "run_generate", fail)
+
+
+def test_a_bug_is_one_line_and_exit_code_1(cli: Cli, bug: None) -> None:
+    """No traceback, and no key, although the exception holds it."""
+    outcome = cli("images", "generate", "x", "-a", KEY)
+
+    assert outcome.exit_code == 1
+    first, second = outcome.stderr.splitlines()
+    assert first.startswith("error: this is a bug in nscale: KeyError at test_main.py:")
+    assert first.endswith(": '[key hidden]'")
+    assert second.startswith("hint: please report it")
+
+
+def test_debug_shows_where_a_bug_is(cli: Cli, bug: None) -> None:
+    """Files, lines and names; no values, which could hold the key."""
+    outcome = cli("images", "generate", "x", "-a", KEY, "--debug")
+
+    frames = [line for line in outcome.stderr.splitlines() if line.startswith("debug: ")]
+    assert any("main.py" in frame and " in run" in frame for frame in frames)
+    assert any("images_generate.py" in frame for frame in frames)
+
+
+def test_a_bug_is_one_json_document_as_well(cli: Cli, bug: None) -> None:
+    """`billed` is maybe: a bug promises nothing."""
+    (error,) = cli("images", "generate", "x", "-a", KEY, "--json").document["errors"]
+
+    assert (error["code"], error["billed"]) == ("bug", "maybe")
+
+
+def test_a_failure_that_cannot_be_written_keeps_its_exit_code(cli: Cli) -> None:
+    """The script still learns what happened."""
+    outcome = cli("images", "generate", "x", "-z", "1", "--json", stdout=FullDisk())
+
+    assert outcome.exit_code == 2
+    assert "error: standard output could not be written" in outcome.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["help", "exit-codes"]])
+def test_an_answer_that_cannot_be_written_is_exit_code_23(cli: Cli, arguments: list[str]) -> None:
+    """Whatever the answer is."""
+    outcome = cli(*arguments, stdout=FullDisk())
+
+    assert outcome.exit_code == ExitCode.STDOUT_FAILED
+
+
+def test_json_after_two_dashes_is_a_prompt(cli: Cli) -> None:
+    """The option has to be an option."""
+    outcome = cli("images", "generate", "-z", "1", "--", "--json")
+
+    assert outcome.exit_code == 2
+    assert outcome.stdout == ""
+
+
+@pytest.mark.parametrize("words", [[], ["images"]])
+def test_a_group_without_a_command_shows_its_help(cli: Cli, words: list[str]) -> None:
+    """On stderr, as a usage error, so that a script notices."""
+    outcome = cli(*words)
+
+    assert outcome.exit_code == 2
+    assert outcome.stderr.startswith("Usage: nscale")
+    assert outcome.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["images"], ["images", "generate"], ["sandbox"], ["completion"], ["help"]]
+)
+def test_the_help_of_every_command_shows_examples_before_options(
+    cli: Cli, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What most people look for comes first."""
+    assert cli(*words, "--help").exit_code == 0
+
+    page = capsys.readouterr().out
+    assert 0 < page.index("Examples:") < page.index("Options:")
+    assert "\x1b" not in page
+
+
+def test_the_help_never_shows_a_key(program: Program) -> None:
+    """Defaults from the environment are named, not shown."""
+    env = program.env | {"NSCALE_API_KEY": KEY, "NSCALE_SERVICE_TOKEN": KEY}
+
+    page = program.run("images", "generate", "--help", env=env).stdout
+
+    assert "NSCALE_API_KEY" in page
+    assert "Other users of this machine can see it" in " ".join(page.split())
+
+
+def test_help_without_a_topic_is_the_help_of_the_program(cli: Cli) -> None:
+    """As with git."""
+    assert cli("help").stdout.startswith("Usage: nscale [OPTIONS] COMMAND")
+
+
+def test_an_unknown_topic_names_the_known_ones(cli: Cli) -> None:
+    """The next step is in the hint."""
+    outcome = cli("help", "money")
+
+    assert outcome.exit_code == 2
+    assert outcome.stderr == (
+        "error: there is no help topic 'money'\nhint: the topics are exit-codes, environment\n"
+    )
+
+
+def test_an_unknown_shell_names_the_known_ones(cli: Cli) -> None:
+    """The next step is in the hint."""
+    outcome = cli("completion", "tcsh")
+
+    assert outcome.exit_code == 2
+    assert outcome.stderr.endswith("hint: choose from bash, zsh, fish, powershell\n")
+
+
+def test_help_environment_lists_every_variable(cli: Cli) -> None:
+    """Also the ones that other programs share."""
+    page = cli("help", "environment").stdout
+
+    for name in ("NSCALE_SERVICE_TOKEN", "NSCALE_API_KEY", "HTTPS_PROXY", "NO_COLOR", "COLUMNS"):
+        assert name in page
+
+
+def test_a_price_that_cannot_be_asked_for_is_unknown_and_no_failure(
+    cli: Cli, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dry run without a network still shows the request."""
+
+    def unreachable(*arguments: object, **options: object) -> None:
+        raise NscaleError("127.0.0.1 was not reached")
+
+    monkeypatch.setattr(dry_run.Client, "list_models", unreachable)
+    outcome = cli("images", "generate", "x", "--dry-run", "--base-url", sandbox.base_url, "-a", KEY)
+
+    assert outcome.exit_code == 0
+    assert outcome.stdout.endswith("price: unknown (127.0.0.1 was not reached)\n")
+
+
+def test_ctrl_c_during_start_up_is_no_traceback(program: Program) -> None:
+    """The signal arrives while the program is still being imported."""
+    code = (
+        "import os, signal, sys\n"
+        "from importlib.abc import MetaPathFinder\n"
+        "class Interrupt(MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'nscale_cli.main':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "from nscale_cli.__main__ import run\n"
+        "run()\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=program.cwd, env=program.env, capture_output=True
+    )
+
+    assert result.returncode == 130
+    assert result.stderr == b"error: stopped before anything was sent\n"
