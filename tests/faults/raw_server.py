@@ -1,0 +1,186 @@
+"""A server on a raw loopback socket that can break HTTP in any way, and counts what reached it."""
+
+import contextlib
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Self
+
+HOST = "127.0.0.1"
+_LONGEST_DRIP_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class Received:
+    """A request as it came off the wire. `body` is whole, by its Content-Length."""
+
+    head: bytes
+    body: bytes
+
+    @property
+    def method(self) -> str:
+        """The request line's first word."""
+        return self.head.split(b" ", 1)[0].decode("latin-1")
+
+    def header(self, name: str) -> str | None:
+        """Return the value of a header, or None."""
+        for line in self.head.split(b"\r\n")[1:]:
+            key, _, value = line.partition(b":")
+            if key.strip().lower() == name.lower().encode():
+                return value.strip().decode("latin-1")
+        return None
+
+
+class Connection:
+    """One accepted connection, with the words in which a fault is written."""
+
+    def __init__(self, client: socket.socket, stopping: threading.Event) -> None:
+        """Take the socket over."""
+        self._client, self._stopping = client, stopping
+
+    def send(self, data: bytes) -> None:
+        """Send bytes; a client that has gone is fine."""
+        with contextlib.suppress(OSError):
+            self._client.sendall(data)
+
+    def drip(self, pieces: Iterator[bytes], pause_seconds: float) -> None:
+        """Send the pieces one by one until the client goes away."""
+        end = time.monotonic() + _LONGEST_DRIP_SECONDS
+        with contextlib.suppress(OSError):
+            for piece in pieces:
+                self._client.sendall(piece)
+                if self._stopping.wait(pause_seconds) or time.monotonic() > end:
+                    return
+
+    def hang(self) -> None:
+        """Say nothing until the client goes away or the test ends."""
+        with contextlib.suppress(OSError):
+            self._client.settimeout(0.05)
+            while not self._stopping.is_set():
+                try:
+                    if not self._client.recv(65536):
+                        return
+                except TimeoutError:
+                    continue
+
+    def pause(self, seconds: float) -> None:
+        """Let what was sent reach the other side."""
+        self._stopping.wait(seconds)
+
+    def close(self) -> None:
+        """End the connection with a FIN."""
+        self._client.close()
+
+    def reset(self) -> None:
+        """End the connection with an RST in place of a FIN."""
+        self._client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._client.close()
+
+
+Script = Callable[[Connection], None]
+
+
+@dataclass(slots=True)
+class RawServer:
+    """Answers the n-th request with the n-th script; the last one stays."""
+
+    port: int = 0
+    scripts: list[Script] = field(default_factory=list)
+    requests: list[Received] = field(default_factory=list)
+    connections: int = 0
+    played: int = 0
+    stopping: threading.Event = field(default_factory=threading.Event)
+    _listener: socket.socket = field(init=False)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Listen on `port`, or on a free one."""
+        self._listener = socket.create_server((HOST, self.port), backlog=64)
+        self._listener.settimeout(0.05)
+        self.port = int(self._listener.getsockname()[1])
+
+    @property
+    def base_url(self) -> str:
+        """The address to give to --base-url."""
+        return f"http://{HOST}:{self.port}/v1"
+
+    @property
+    def posts(self) -> int:
+        """How many requests could have been billed."""
+        return sum(request.method == "POST" for request in self.requests)
+
+    def __enter__(self) -> Self:
+        """Begin to accept."""
+        self._start(self._accept)
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        """Let every connection go and wait for its thread."""
+        self.stopping.set()
+        for thread in list(self._threads):
+            thread.join(10)
+        self._listener.close()
+
+    def _start(self, work: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while not self.stopping.is_set():
+            with contextlib.suppress(TimeoutError, OSError):
+                client, _ = self._listener.accept()
+                self.connections += 1
+                self._start(self._serve, client)
+
+    def _serve(self, client: socket.socket) -> None:
+        with client:
+            client.settimeout(_LONGEST_DRIP_SECONDS)
+            with contextlib.suppress(OSError):
+                while (request := read_request(client)) is not None:
+                    self.requests.append(request)
+                    script = self.scripts[min(len(self.requests), len(self.scripts)) - 1]
+                    self.played += 1
+                    script(Connection(client, self.stopping))
+
+
+def read_request(client: socket.socket) -> Received | None:
+    """Read one whole request, or None where the client has gone."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = client.recv(65536)
+        if not piece:
+            return None
+        data += piece
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = int(Received(head, b"").header("content-length") or 0)
+    while len(body) < length:
+        piece = client.recv(65536)
+        if not piece:
+            return None
+        body += piece
+    return Received(head, body)
+
+
+def response(
+    body: bytes = b"", status: int = 200, *headers: str, content_type: str = "application/json"
+) -> bytes:
+    """Return a well-formed HTTP/1.1 response."""
+    lines = [
+        f"HTTP/1.1 {status} Status",
+        f"Content-Type: {content_type}",
+        f"Content-Length: {len(body)}",
+        *headers,
+    ]
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+
+
+def answers(
+    body: bytes = b"", status: int = 200, *headers: str, content_type: str = "application/json"
+) -> Script:
+    """Return the script that sends a well-formed response."""
+    data = response(body, status, *headers, content_type=content_type)
+    return lambda connection: connection.send(data)
