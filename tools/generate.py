@@ -3,8 +3,7 @@
     python tools/generate.py            rewrite what is out of date
     python tools/generate.py --check    only compare; exit 1 if something is out of date
 
-A block stands between `<!-- generated: NAME -->` and `<!-- end generated -->`; the names are the
-keys of BLOCKS.
+A block stands between `<!-- generated: NAME -->` and `<!-- end generated -->`: see BLOCKS.
 """
 
 import argparse
@@ -82,9 +81,8 @@ def fill(text: str, *, page: str) -> str:
 def options() -> str:
     """Return the table of the argument and the options of `nscale images generate`."""
     context = _context("images", "generate")
-    records = [
-        parameter.get_help_record(context) for parameter in context.command.get_params(context)
-    ]
+    parameters = context.command.get_params(context)
+    records = [parameter.get_help_record(context) for parameter in parameters]
     # Typer names an argument with its type: PROMPT <str>.
     rows = [
         (_code(names.partition(" <")[0]), _text(meaning))

@@ -41,7 +41,7 @@ _ZSH = r"""#compdef nscale
 # Completion of nscale in zsh: put this file into a folder of $fpath, or source it after compinit.
 _nscale() {
     local value help
-    local -a typed=("${(@Q)words[1,CURRENT-1]}" "${(Q)PREFIX}") offers
+    local -a typed=("${(@Q)words[1,CURRENT-1]}" "$PREFIX") offers
     compset -P 1 '-*='
     while IFS=$'\t' read -r value help; do
         [[ -n $value ]] && offers+=("${value//:/\\:}:$help")
