@@ -188,7 +188,8 @@ class Program:
     @property
     def env(self) -> dict[str, str]:
         """A clean environment: nothing of the contributor's own settings."""
-        kept = ("PATH", "SYSTEMROOT", "COVERAGE_")  # coverage finds its settings there
+        # The last two: a copy of the package that is under test, and where coverage is told of it.
+        kept = ("PATH", "SYSTEMROOT", "PYTHONPATH", "COVERAGE_")
         inherited = {name: value for name, value in os.environ.items() if name.startswith(kept)}
         return inherited | {"HOME": str(self.cwd / "home")}
 

@@ -1,0 +1,118 @@
+"""Take the guards away one by one, and see that a test notices each time.
+
+    python tools/mutants.py            every guard
+    python tools/mutants.py redirects  those whose name holds a word
+
+Works on a copy; needs the `dev` extra. Exits 1 if a guard can be taken away unnoticed.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LONGEST_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A guard: its file, its text, what stands there without it, and the tests that hold it."""
+
+    name: str
+    file: str
+    text: str
+    without: str
+    tests: str
+
+
+MUTANTS = (
+    Mutant("sdk-retries", "client.py", "max_retries=0", "max_retries=2",
+           "tests/faults/test_a_billing.py"),
+    Mutant("redirects", "client.py", "follow_redirects=False", "follow_redirects=True",
+           "tests/faults -k redirect"),
+    Mutant("foreign-variables", "client.py", 'startswith("OPENAI_")', 'startswith("NOTHING_")',
+           "tests/test_process.py -k another_service"),
+    Mutant("billed-retries", "purchase.py", "again = self._connection.retry_billed and",
+           "again = True and", "tests/faults/test_a_billing.py"),
+    Mutant("longest-wait", "purchase.py", "LONGEST_WAIT_SECONDS = 60.0",
+           "LONGEST_WAIT_SECONDS = 6e9", "tests/faults/test_a_billing.py"),
+    Mutant("credit-marker", "replies.py", '"insufficient_credit"', '"no_such_marker"',
+           "tests/faults/test_a_billing.py"),
+    Mutant("plain-http", "connection.py", 'parts.scheme == "http" and not is_loopback(host)',
+           "False", "tests/test_connection.py"),
+    Mutant("image-formats", "preview.py", "formats=_READABLE", "formats=None",
+           "tests/faults -k 'ghostscript or eps or EPS'"),
+    Mutant("strict-base64", "decode.py", "strict_mode=True", "strict_mode=False",
+           "tests/test_decode.py"),
+    Mutant("fsync", "files.py", "os.fsync(descriptor)", "pass", "tests/faults -k fsync"),
+    Mutant("no-replacing", "files.py", "os.link(temporary, name, follow_symlinks=False)",
+           "temporary.replace(name)", "tests/test_files.py"),
+    Mutant("exclusive-create", "files.py", "os.O_WRONLY | os.O_CREAT | os.O_EXCL",
+           "os.O_WRONLY | os.O_CREAT", "tests/test_files.py tests/test_files_places.py"),
+    Mutant("size-check", "files.py", "os.fstat(descriptor).st_size != len(data)", "False",
+           "tests/faults -k short"),
+    Mutant("cleaner", "terminal.py", "clean(self.scrubber.scrub(text))",
+           "self.scrubber.scrub(text)", "tests/faults tests/commands -k 'control or payload'"),
+    Mutant("scrubber", "cleaning.py", "text = text.replace(form, _HIDDEN)", "pass",
+           "tests/test_main.py tests/test_cleaning.py"),
+    Mutant("viewer-key", "viewer.py", "if name not in KEY_VARIABLES", "if name",
+           "tests/test_viewer.py"),
+    Mutant("hold-signals", "interrupts.py", "if self._on_hold is None or", "if True or",
+           "tests/test_interrupts.py"),
+    Mutant("kept-reply", "saving.py", "kept = self._keep(item.data", "kept = str(item.data",
+           "tests/test_contract.py"),
+)  # fmt: skip
+
+
+def main() -> int:
+    """Try every guard whose name holds one of the words; return the exit code."""
+    words = sys.argv[1:] or [""]
+    chosen = [mutant for mutant in MUTANTS if any(word in mutant.name for word in words)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(noticed, chosen))
+    for mutant, was_noticed in zip(chosen, results, strict=True):
+        print(f"{'noticed ' if was_noticed else 'UNNOTICED'}  {mutant.name}: {mutant.file}")
+    print(f"{sum(results)} of {len(results)} guards are held by tests")
+    return 0 if all(results) else 1
+
+
+def noticed(mutant: Mutant) -> bool:
+    """Return whether a test fails without the guard."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy"
+        files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+        for name in files.stdout.splitlines():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, copy / name)
+        target = copy / "nscale_cli" / mutant.file
+        source = target.read_text(encoding="utf-8")
+        if source.count(mutant.text) != 1:
+            print(f"{mutant.name}: the guard is not where it was; mend tools/mutants.py")
+            return False
+        target.write_text(source.replace(mutant.text, mutant.without), encoding="utf-8")
+        return _a_test_fails(copy, mutant.tests)
+
+
+def _a_test_fails(copy: Path, tests: str) -> bool:
+    command = f"{sys.executable} -m pytest -x -q -p no:cacheprovider --no-cov {tests}"
+    try:
+        result = subprocess.run(
+            command,
+            shell=True,
+            cwd=copy,
+            env=os.environ | {"PYTHONPATH": str(copy)},
+            capture_output=True,
+            timeout=LONGEST_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return True  # a run that hangs is noticed, too
+    return result.returncode == 1  # 1: tests failed; 5: there were none
+
+
+if __name__ == "__main__":
+    sys.exit(main())
