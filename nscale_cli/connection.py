@@ -1,5 +1,6 @@
 """How the service is reached: its address, the key that pays, and the limits of a request."""
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,8 +9,11 @@ from urllib.parse import urlsplit
 from nscale_cli.errors import ConfigurationError, KeyRejected
 from nscale_cli.settings import KEY_VARIABLES
 
-_LOOPBACK_HOSTS = ("localhost", "::1")
 _LONGEST_KEY = 8192
+_LONGEST_URL = 2000
+_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?", re.ASCII)
+_NUMBERS = re.compile(r"[0-9.]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,26 @@ def key_from_environment(env: Mapping[str, str]) -> ApiKey:
 
 def is_loopback(host: str) -> bool:
     """Return whether `host` is this machine itself."""
-    return host in _LOOPBACK_HOSTS or (host.startswith("127.") and host.replace(".", "").isdigit())
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_host(host: str) -> bool:
+    """Return whether `host`, in lower case, is a name or an address that can be looked up."""
+    if ":" not in host and not _NUMBERS.fullmatch(host):
+        return len(host) <= 253 and _NAME.fullmatch(host) is not None
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_plain(url: str) -> bool:
+    odd = any(not "!" <= character <= "~" or character in "?#\\" for character in url)
+    return not odd and len(url) <= _LONGEST_URL
 
 
 def require_base_url(url: str) -> str:
@@ -65,20 +88,19 @@ def require_base_url(url: str) -> str:
     Plain http is accepted for loopback only, since anyone on the way could read the key.
     """
     hint = "it looks like https://host/v1 (--base-url or NSCALE_BASE_URL)"
-    shown = re.sub(r"//[^/]*@", "//", url)[:200]  # without a password
+    shown = re.sub(r"//.*@", "//", url, flags=re.DOTALL)[:200]  # without a password
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ConfigurationError(
-            f"the base URL {shown!r} is not valid: {error}", hint=hint
-        ) from None
+    except ValueError:
+        raise ConfigurationError(f"the base URL {shown!r} is not valid", hint=hint) from None
     if parts.scheme not in ("http", "https") or not host or not url.isascii() or url != url.strip():
         raise ConfigurationError(f"the base URL {shown!r} is not an http(s) address", hint=hint)
-    if any(character <= " " for character in url) or "?" in url or "#" in url:
-        raise ConfigurationError(f"the base URL {shown!r} is not valid", hint=hint)
-    if parts.username is not None or parts.password is not None:
+    if "@" in parts.netloc:
         raise ConfigurationError("the base URL holds a user name or password", hint=hint)
+    bracketed = "[" in parts.netloc  # as an IPv6 address is, and nothing else
+    if bracketed != (":" in host) or not _is_host(host) or not _is_plain(url):
+        raise ConfigurationError(f"the base URL {shown!r} is not valid", hint=hint)
     if parts.scheme == "http" and not is_loopback(host):
         raise ConfigurationError(
             f"the base URL uses plain http, which would show your key to the network: {shown}",
@@ -105,6 +127,12 @@ class Connection:
     def host(self) -> str:
         """The service's host name, for messages."""
         return urlsplit(self.base_url).hostname or ""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The service's host and port, to tell it from a proxy."""
+        default = 80 if self.on_this_machine else 443
+        return self.host, urlsplit(self.base_url).port or default
 
     @property
     def on_this_machine(self) -> bool:

@@ -38,7 +38,8 @@ def connected(
         if sandbox or (settings.sandbox and base_url is None):
             url, key = stack.enter_context(Sandbox()).base_url, _SANDBOX_KEY
         else:
-            url, key = base_url or settings.base_url, read_key(api_key, api_key_file, terminal)
+            url = settings.base_url if base_url is None else base_url
+            key = read_key(api_key, api_key_file, terminal)
             terminal.scrubber.hide(key.value)
         yield Connection(
             base_url=url,
