@@ -6,11 +6,13 @@ pay twice, or send the key somewhere else.
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from nscale_cli.connection import Connection
+from nscale_cli.decode import unpacked
 from nscale_cli.errors import ServiceFailed
 from nscale_cli.images import ImageRequest
 from nscale_cli.replies import Reply
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_SECONDS = 10.0
 LARGEST_REPLY_BYTES = 128 * 1024 * 1024
 _LARGEST_ERROR_BYTES = 1024 * 1024
+_PLAIN = {"Accept-Encoding": "identity"}
 
 
 @dataclass(slots=True)
@@ -30,17 +33,24 @@ class Exchange:
     """One request as it happens: written by the thread that makes it, read by the one that waits.
 
     `sent`: a byte of the request may have reached the service. `arriving`: a
-    successful reply has begun, which `on_reply` is told, from that other thread. `body`: what has
-    arrived of it so far.
+    successful reply has begun, which `on_reply` is told, from that other thread. `proxy`: the
+    address of a proxy that has not opened the way to the service yet.
     """
 
     on_reply: Callable[[], None] = lambda: None
     sent: bool = False
     arriving: bool = False
+    proxy: str | None = None
     body: bytearray = field(default_factory=bytearray)
+    codings: str = ""
     reply: Reply | None = None
     failure: BaseException | None = None
     done: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def arrived(self) -> bytearray:
+        """What has arrived of a successful reply, as far as it can be unpacked."""
+        return unpacked(self.body, self.codings, limit=LARGEST_REPLY_BYTES)
 
 
 class _Declined(Exception):
@@ -89,12 +99,12 @@ class Client:
                 size=str(request.size),
                 n=request.count,
                 extra_body=dict(request.params),
-                extra_headers={"Idempotency-Key": idempotency_key, "Accept-Encoding": "identity"},
+                extra_headers={"Idempotency-Key": idempotency_key, **_PLAIN},
             )
             with stream as response:
                 exchange.arriving = True
                 exchange.on_reply()
-                _take(exchange, response.status_code, response.headers, response.iter_bytes())
+                _take(exchange, response.http_response)
 
         return self._wait_for(call, exchange, timeout_seconds)
 
@@ -102,8 +112,8 @@ class Client:
         """Ask for the list of models and return the answer, whatever its status."""
 
         def call() -> None:
-            with self._sdk.models.with_streaming_response.list() as response:
-                _take(exchange, response.status_code, response.headers, response.iter_bytes())
+            with self._sdk.models.with_streaming_response.list(extra_headers=_PLAIN) as response:
+                _take(exchange, response.http_response)
 
         return self._wait_for(call, exchange, timeout_seconds)
 
@@ -127,29 +137,46 @@ class Client:
         finished = exchange.done.wait(timeout_seconds)
         self._given_up = not finished
         if not finished:
+            # The thread may still be adding to the body; what is here is ours alone.
+            exchange.body = bytearray(exchange.body)
             raise too_late(self._connection, sent=exchange.sent)
         if exchange.reply is not None:
             return exchange.reply
         assert exchange.failure is not None
-        raise transport_error(exchange.failure, self._connection, sent=exchange.sent) from None
+        raise transport_error(
+            exchange.failure, self._connection, sent=exchange.sent, proxy=exchange.proxy
+        ) from None
 
     def _watch_request(self, request: "httpx2.Request") -> None:
         exchange: Exchange = self._current.exchange
 
         def trace(event: str, info: Mapping[str, Any]) -> None:
-            # A proxy's CONNECT carries nothing of the request.
-            started = event.endswith("send_request_headers.started")
-            if started and info["request"].method != b"CONNECT":
-                exchange.sent = True
+            if event == "connection.connect_tcp.started":
+                peer = (info["host"], info["port"])
+                exchange.proxy = "{}:{}".format(*peer) if peer != self._connection.address else None
+            elif event == "proxy.start_tls.started":
+                exchange.proxy = None
+            elif event.endswith("send_request_headers.started"):
+                # A proxy's CONNECT carries nothing of the request.
+                exchange.sent = exchange.sent or info["request"].method != b"CONNECT"
 
         request.extensions["trace"] = trace
 
     def _take_refusal(self, response: "httpx2.Response") -> None:
         if response.is_success:
             return
-        exchange: Exchange = self._current.exchange
-        beginning = _beginning(response.iter_bytes(), _LARGEST_ERROR_BYTES)
-        _take(exchange, response.status_code, response.headers, beginning)
+        import httpx2
+
+        beginning = bytearray()
+        # The status has said what happened, whether or not its explanation arrives.
+        with suppress(httpx2.TransportError):
+            for chunk in response.iter_raw():
+                beginning += chunk
+                if len(beginning) >= _LARGEST_ERROR_BYTES:
+                    break
+        codings = response.headers.get("content-encoding", "")
+        body = unpacked(beginning, codings, limit=_LARGEST_ERROR_BYTES)
+        self._current.exchange.reply = _reply(response, body)
         raise _Declined
 
 
@@ -181,24 +208,28 @@ def _build_sdk(
     )
 
 
-def _beginning(chunks: Iterable[bytes], limit: int) -> Iterable[bytes]:
-    count = 0
-    for chunk in chunks:
-        yield chunk[: limit - count]
-        count += len(chunk)
-        if count >= limit:
-            return
+def _take(exchange: Exchange, response: "httpx2.Response") -> None:
+    # Raw, so that a reply that cannot be unpacked is kept, and a small one cannot become huge.
+    exchange.codings = response.headers.get("content-encoding", "")
+    raw = exchange.body
+    for chunk in response.iter_raw():
+        raw += chunk
+        if len(raw) > LARGEST_REPLY_BYTES:
+            raise _too_large()
+    exchange.body = unpacked(raw, exchange.codings, limit=LARGEST_REPLY_BYTES + 1)
+    exchange.codings = ""
+    if len(exchange.body) > LARGEST_REPLY_BYTES:
+        raise _too_large()
+    exchange.reply = _reply(response, exchange.body)
 
 
-def _take(
-    exchange: Exchange, status: int, headers: Mapping[str, str], chunks: Iterable[bytes]
-) -> None:
-    for chunk in chunks:
-        exchange.body += chunk
-        if len(exchange.body) > LARGEST_REPLY_BYTES:
-            raise ServiceFailed(
-                f"the reply is larger than {LARGEST_REPLY_BYTES >> 20} MiB; reading stopped",
-                hint="ask for fewer or smaller images at once",
-            )
-    names = {name.lower(): value for name, value in headers.items()}
-    exchange.reply = Reply(status=status, body=bytes(exchange.body), headers=names)
+def _too_large() -> ServiceFailed:
+    return ServiceFailed(
+        f"the reply is larger than {LARGEST_REPLY_BYTES >> 20} MiB; reading stopped",
+        hint="ask for fewer or smaller images at once",
+    )
+
+
+def _reply(response: "httpx2.Response", body: bytearray) -> Reply:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Reply(status=response.status_code, body=bytes(body), headers=headers)

@@ -4,6 +4,7 @@ import binascii
 import json
 import re
 import struct
+import zlib
 from dataclasses import dataclass
 
 from nscale_cli.cleaning import excerpt
@@ -11,6 +12,7 @@ from nscale_cli.images import GeneratedImage, Size
 
 _DATA_PREFIX = re.compile(r"\s*data:[^,]{0,200},", re.IGNORECASE)
 _MOST_SEGMENTS = 10_000  # of a JPEG before its size; far more than any metadata takes
+_PIECE_BYTES = 16 * 1024 * 1024  # zlib holds each piece twice
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
@@ -25,9 +27,33 @@ class Rejected:
 def parse_json(body: bytes) -> object:
     """Return the JSON value of `body` (UTF-8, 16 or 32, with or without a mark), or None."""
     try:
-        return json.loads(body)
+        # A damaged character in some other field must not cost the image beside it.
+        return json.loads(body.decode(json.detect_encoding(body), "replace"))
     except (ValueError, RecursionError):
         return None
+
+
+def unpacked(body: bytearray, codings: str, *, limit: int) -> bytearray:
+    """Return `body` without its HTTP content codings, at most `limit` bytes of it.
+
+    What cannot be unpacked (damaged, mislabelled, an unknown coding) is returned as it came.
+    """
+    for coding in reversed(codings.lower().split(",")):
+        if coding.strip() in ("gzip", "x-gzip", "deflate"):
+            body = _inflated(body, limit) or body
+    return body
+
+
+def _inflated(body: bytearray, limit: int) -> bytearray:
+    # 32 more than the largest window: gzip or zlib, whichever its first bytes say.
+    packed, whole, rest = zlib.decompressobj(32 + zlib.MAX_WBITS), bytearray(), bytes(body)
+    try:
+        while rest and len(whole) < limit:
+            whole += packed.decompress(rest, min(limit - len(whole), _PIECE_BYTES))
+            rest = packed.unconsumed_tail
+    except zlib.error:
+        return bytearray()
+    return whole
 
 
 def images_in(document: object) -> list[GeneratedImage | Rejected]:
@@ -42,11 +68,17 @@ def _decode_item(item: object) -> GeneratedImage | Rejected:
     text = item.get("b64_json") if isinstance(item, dict) else None
     if not isinstance(text, str) or not text.strip():
         url = item.get("url") if isinstance(item, dict) else None
+        if isinstance(url, str) and _DATA_PREFIX.match(url[:256]):
+            return _decode_text(url)
         if isinstance(url, str):
             return Rejected(
                 reason=f"it came as an address, which nscale does not fetch: {excerpt(url)}"
             )
         return Rejected(reason="it holds no image data")
+    return _decode_text(text)
+
+
+def _decode_text(text: str) -> GeneratedImage | Rejected:
     try:
         data = decode_base64(text)
     except ValueError:

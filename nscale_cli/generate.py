@@ -88,7 +88,7 @@ def _buy_and_save(
     except NscaleError as error:
         exchange = purchase.exchange
         if exchange.arriving and exchange.body:
-            error.message += f"; {saver.keep_incomplete(exchange.body)}"
+            error.message += f"; {saver.keep_incomplete(exchange.arrived)}"
         saver.problems.append(error)
         return
     terminal.debug(f"received {len(reply.body)} bytes, request id {reply.request_id}")

@@ -3,6 +3,7 @@
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 
 from nscale_cli.cleaning import excerpt
 from nscale_cli.connection import Connection
@@ -16,8 +17,11 @@ from nscale_cli.errors import (
     ServiceUnreachable,
 )
 
-_PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+_PROXY_VARIABLES = (
+    "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy",
+)  # fmt: skip
 _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+_TIME_CODES = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED, which ssl has no names for
 _CHECK_USAGE = "look at your usage page before running it again"
 
 
@@ -51,8 +55,13 @@ def too_late(connection: Connection, *, sent: bool) -> NscaleError:
     )
 
 
-def transport_error(failure: BaseException, connection: Connection, *, sent: bool) -> NscaleError:
-    """Return the domain error for whatever the HTTP client raised."""
+def transport_error(
+    failure: BaseException, connection: Connection, *, sent: bool, proxy: str | None = None
+) -> NscaleError:
+    """Return the domain error for whatever the HTTP client raised.
+
+    `proxy` is the address of a proxy that had not opened the way to the service yet.
+    """
     import httpx2
 
     if isinstance(failure, NscaleError):
@@ -65,15 +74,17 @@ def transport_error(failure: BaseException, connection: Connection, *, sent: boo
             f"the connection to {connection.host} broke before the reply was whole",
             hint=_CHECK_USAGE,
         )
-    if any(isinstance(cause, httpx2.ProxyError) for cause in causes):
+    refusals = [cause for cause in causes if isinstance(cause, httpx2.ProxyError)]
+    if refusals:
+        reason = excerpt(str(refusals[0]), 100)  # its status and phrase
         return ServiceUnreachable(
-            f"the proxy refused to connect to {connection.host}",
+            f"the proxy refused to connect to {connection.host} ({reason})",
             temporary=False,
-            hint=f"check {' and '.join(_PROXY_VARIABLES[::2])}, and the proxy's user and password",
+            hint="check HTTPS_PROXY or ALL_PROXY, and the proxy's user and password",
         )
     if not any(isinstance(cause, httpx2.TransportError) for cause in causes):
         return InternalError(f"{type(failure).__name__} before anything was sent", billed=Billed.NO)
-    return _unreachable(causes, connection)
+    return _unreachable(causes, f"the proxy {proxy}" if proxy else connection.host)
 
 
 def _causes(failure: BaseException | None) -> Iterator[BaseException]:
@@ -82,16 +93,17 @@ def _causes(failure: BaseException | None) -> Iterator[BaseException]:
         failure = failure.__cause__ or failure.__context__
 
 
-def _unreachable(causes: list[BaseException], connection: Connection) -> ServiceUnreachable:
+def _unreachable(causes: list[BaseException], whom: str) -> ServiceUnreachable:
     reason, hint, temporary = "no connection", "check the network and the base URL", False
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             reason = f"its certificate is not trusted ({excerpt(cause.verify_message, 100)})"
-            hint = "check this computer's clock, the base URL, and SSL_CERT_FILE"
+            hint = _certificate_hint(cause)
         elif isinstance(cause, ssl.SSLError):
             reason = f"no TLS connection ({excerpt(cause.reason or str(cause), 100)})"
         elif isinstance(cause, socket.gaierror):
-            reason, temporary = "its name was not found", cause.errno == socket.EAI_AGAIN
+            temporary = cause.errno == socket.EAI_AGAIN
+            reason = "the name server did not answer" if temporary else "its name was not found"
         elif isinstance(cause, TimeoutError) or "ConnectTimeout" in type(cause).__name__:
             reason, temporary = "it did not accept the connection in time", True
         elif isinstance(cause, OSError):
@@ -100,6 +112,10 @@ def _unreachable(causes: list[BaseException], connection: Connection) -> Service
         else:
             continue
         break
-    return ServiceUnreachable(
-        f"{connection.host} was not reached: {reason}", temporary=temporary, hint=hint
-    )
+    return ServiceUnreachable(f"{whom} was not reached: {reason}", temporary=temporary, hint=hint)
+
+
+def _certificate_hint(error: ssl.SSLCertVerificationError) -> str:
+    if error.verify_code in _TIME_CODES:
+        return f"is this computer's clock right? It says {datetime.now(UTC):%d %B %Y}"
+    return "check the base URL, this computer's clock, and SSL_CERT_FILE or SSL_CERT_DIR"
