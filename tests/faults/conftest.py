@@ -4,13 +4,16 @@ import base64
 import functools
 import io
 import json
+import ssl
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import trustme
 from PIL import Image
 
 from tests.conftest import KEY, Cli, Outcome
-from tests.faults.raw_server import RawServer
+from tests.faults.raw_server import RawServer, answers
 
 BILLED_SENTENCES = {
     "no": "Nothing was billed.",
@@ -18,6 +21,7 @@ BILLED_SENTENCES = {
     "yes": "The request was billed.",
 }
 _LONGEST_SERVER_TEXT = 1500
+_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @pytest.fixture
@@ -89,3 +93,48 @@ def reply_of(*items: object) -> bytes:
 def good_reply() -> bytes:
     """Return the body of a reply with one image."""
     return reply_of({"b64_json": as_base64(png())})
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """A certificate authority that nobody trusts yet."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def authority_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that SSL_CERT_FILE names where the authority is to be trusted."""
+    path = tmp_path_factory.mktemp("authority") / "ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return path
+
+
+@pytest.fixture
+def no_network_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the contributor's own network settings."""
+    for name in _VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def trusted(
+    no_network_settings: None, authority_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The authority is trusted."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority_file))
+
+
+def context_of(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    """Return what a server needs to present `certificate`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def secure(authority: trustme.CA) -> Iterator[RawServer]:
+    """An https server with a good certificate and an image."""
+    context = context_of(authority.issue_cert("localhost", "127.0.0.1"))
+    with RawServer(tls=context, scripts=[answers(good_reply())]) as server:
+        yield server

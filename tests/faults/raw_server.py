@@ -1,11 +1,13 @@
 """A server on a raw loopback socket that can break HTTP in any way, and counts what reached it."""
 
 import contextlib
+import select
 import socket
+import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -66,6 +68,17 @@ class Connection:
                 except TimeoutError:
                     continue
 
+    def tunnel(self, port: int) -> None:
+        """Pass bytes on between the client and a port of this machine until one side ends."""
+        with contextlib.suppress(OSError), socket.create_connection((HOST, port)) as far:
+            ends = {self._client: far, far: self._client}
+            while not self._stopping.is_set():
+                for end in select.select(list(ends), [], [], 0.05)[0]:
+                    data = end.recv(65536)
+                    if not data:
+                        return
+                    ends[end].sendall(data)
+
     def pause(self, seconds: float) -> None:
         """Let what was sent reach the other side."""
         self._stopping.wait(seconds)
@@ -85,12 +98,14 @@ Script = Callable[[Connection], None]
 
 @dataclass(slots=True)
 class RawServer:
-    """Answers the n-th request with the n-th script; the last one stays."""
+    """Answers the n-th request with the n-th script; the last one stays. `tls` makes it https."""
 
     port: int = 0
+    tls: ssl.SSLContext | None = None
     scripts: list[Script] = field(default_factory=list)
     requests: list[Received] = field(default_factory=list)
     connections: int = 0
+    failed_handshakes: int = 0
     played: int = 0
     stopping: threading.Event = field(default_factory=threading.Event)
     _listener: socket.socket = field(init=False)
@@ -105,7 +120,8 @@ class RawServer:
     @property
     def base_url(self) -> str:
         """The address to give to --base-url."""
-        return f"http://{HOST}:{self.port}/v1"
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://{HOST}:{self.port}/v1"
 
     @property
     def posts(self) -> int:
@@ -124,6 +140,12 @@ class RawServer:
             thread.join(10)
         self._listener.close()
 
+    def settled(self) -> Self:
+        """Return the server once every connection that a client has left is done with."""
+        for thread in self._threads[1:]:
+            thread.join(10)
+        return self
+
     def _start(self, work: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=work, args=arguments, daemon=True)
         self._threads.append(thread)
@@ -136,10 +158,23 @@ class RawServer:
                 self.connections += 1
                 self._start(self._serve, client)
 
-    def _serve(self, client: socket.socket) -> None:
-        with client:
-            client.settimeout(_LONGEST_DRIP_SECONDS)
-            with contextlib.suppress(OSError):
+    def _secure(self, client: socket.socket) -> socket.socket | None:
+        """Return the connection after its TLS handshake, or None where that failed."""
+        if self.tls is None:
+            return client
+        try:
+            return self.tls.wrap_socket(client, server_side=True)
+        except OSError:
+            self.failed_handshakes += 1
+            return None
+
+    def _serve(self, accepted: socket.socket) -> None:
+        accepted.settimeout(_LONGEST_DRIP_SECONDS)
+        with accepted:
+            client = self._secure(accepted)
+            if client is None:
+                return
+            with client, contextlib.suppress(OSError):
                 while (request := read_request(client)) is not None:
                     self.requests.append(request)
                     script = self.scripts[min(len(self.requests), len(self.scripts)) - 1]
@@ -184,3 +219,27 @@ def answers(
     """Return the script that sends a well-formed response."""
     data = response(body, status, *headers, content_type=content_type)
     return lambda connection: connection.send(data)
+
+
+class CountedPieces(Iterator[bytes]):
+    """The same bytes without end, and how often they were asked for."""
+
+    def __init__(self, piece: bytes) -> None:
+        """Start at none."""
+        self.sent, self._piece = 0, piece
+
+    def __next__(self) -> bytes:
+        """Return the piece once more."""
+        self.sent += 1
+        return self._piece
+
+
+def pouring(head: bytes, pieces: Iterable[bytes] = ()) -> Script:
+    """Return the script that sends pieces as fast as they are taken, and ends the connection."""
+
+    def script(connection: Connection) -> None:
+        connection.send(head)
+        connection.drip(iter(pieces), 0)
+        connection.close()
+
+    return script
