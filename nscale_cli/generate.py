@@ -87,7 +87,7 @@ def _buy_and_save(
                 reply = purchase.make(client)
     except NscaleError as error:
         exchange = purchase.exchange
-        if exchange.arriving and exchange.body:
+        if exchange.arriving and exchange.body and exchange.reply is None:
             error.message += f"; {saver.keep_incomplete(exchange.arrived)}"
         saver.problems.append(error)
         return
