@@ -73,6 +73,21 @@ def test_a_redirect_from_https_to_plain_http_is_not_followed(
     injected(secure.posts == 1, f"{status} from https to http")
 
 
+def test_the_http_client_follows_nothing_by_itself(
+    buy: Buy, raw: RawServer, injected: Injected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two guards stand here; with the first taken away, the second still holds."""
+    monkeypatch.setattr(Client, "_take_refusal", lambda client, response: None)
+    with RawServer(scripts=[answers(good_reply())]) as elsewhere:
+        url = f"{elsewhere.base_url}/images/generations"
+        raw.scripts = [answers(b"", 307, f"Location: {url}")]
+
+        assert buy(raw).exit_code != 0
+
+        assert elsewhere.connections == 0
+    injected(raw.posts == 1, "307, with the first guard taken away")
+
+
 BAD_URLS = {
     "empty": "",
     "blank": " ",

@@ -186,10 +186,10 @@ runpy.run_module("nscale_cli", run_name="__main__")
 
 
 def bomb(layers: int) -> bytes:
-    """Return 256 MiB of spaces in gzip, once or twice packed."""
+    """Return 512 MiB of spaces in gzip, once or twice packed."""
     packer = zlib.compressobj(9, wbits=31)
     piece = b" " * (1 << 24)
-    data = b"".join([packer.compress(piece) for _ in range(16)] + [packer.flush()])
+    data = b"".join([packer.compress(piece) for _ in range(32)] + [packer.flush()])
     for _ in range(layers - 1):
         data = zlib.compress(data, 9, wbits=31)
     return data
