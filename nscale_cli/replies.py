@@ -21,6 +21,7 @@ from nscale_cli.errors import (
 )
 
 _CREDIT_MARKERS = ("insufficient_credit", "insufficient_quota", "insufficient_funds")
+_LARGEST_COMPLAINT_BYTES = 64 * 1024
 _MARKER_FIELDS = ("code", "type", "error_type")
 _SECONDS = re.compile(r"\s*[0-9]+(\.[0-9]*)?(e[0-9]+)?\s*", re.ASCII | re.IGNORECASE)
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-correlation-id", "cf-ray")
@@ -75,11 +76,14 @@ def error_in(
     reply: Reply, connection: Connection, *, model: str, now: datetime
 ) -> NscaleError | None:
     """Return the error that `reply` reports, or None where it may hold images."""
+    succeeded = 200 <= reply.status < 300
+    if succeeded and len(reply.body) > _LARGEST_COMPLAINT_BYTES:
+        return None  # images; they are taken apart once, when they are saved
     scrubber = Scrubber()
     scrubber.hide(connection.api_key.value)
     complaint = _complaint(reply.body, scrubber)
     error: NscaleError
-    if 200 <= reply.status < 300:
+    if succeeded:
         if not complaint.lacks_credit or images_in(parse_json(reply.body)):
             return None
         error = _no_credit(complaint)
