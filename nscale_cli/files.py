@@ -1,12 +1,12 @@
 """The disk: checks before paying, saves that never replace or tear, and rescue when a place fails.
 
-The order of a save is: a temporary file in the target's own folder, written whole, synced and
-measured; then its final name, given without replacing. The last whole copy is never deleted.
+The order of a save is: a temporary file in the target's own folder, written whole, measured and
+synced; then its final name, given without replacing. The last whole copy is never deleted.
 """
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,17 @@ from nscale_cli.names import Target, candidates
 _MOST_NUMBERED_NAMES = 100_000
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 _CREATE |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_DEVICE_FOLDERS = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))
+
+
+class Stranded(OSError):
+    """A save that failed with all of the data on disk: in `copy`, under no name of its own."""
+
+    def __init__(self, failure: Exception, copy: Path) -> None:
+        """Fail as `failure` did."""
+        reason = getattr(failure, "strerror", None) or type(failure).__name__
+        super().__init__(getattr(failure, "errno", None), reason)
+        self.copy = copy
 
 
 def require_saveable(target: Target, *, count: int, force: bool, make_folders: bool) -> None:
@@ -53,9 +64,13 @@ def _make_folder(folder: Path) -> None:
     """Make `folder` and try it out: permissions alone do not tell (read-only, quota, /proc)."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _whole_copy(b"nscale", folder / "trial"):
+        with _whole_copy(b"nscale", folder / "trial") as trial:
             pass
+        if os.path.lexists(trial):
+            raise OSError(None, f"{trial.name} is in it and cannot be removed")
     except OSError as error:
+        if isinstance(error, Stranded):
+            _remove(error.copy)
         raise UsageError(
             f"the folder {folder} cannot be written to: {error.strerror}; nothing was sent",
             hint="choose another with -o FOLDER/",
@@ -63,28 +78,42 @@ def _make_folder(folder: Path) -> None:
 
 
 def _is_device(path: Path) -> bool:
+    # A link is followed only where the system keeps its own (/dev/stdout): anybody else may have
+    # put it there while the image was being made.
     try:
-        mode = path.stat().st_mode
+        mode = (path.stat() if path.parent in _DEVICE_FOLDERS else path.lstat()).st_mode
     except OSError:
         return False
     return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
 
 
-def save(data: bytes | bytearray, wanted: Path, *, replace: bool, numbered: bool) -> Path:
+def save(
+    data: bytes | bytearray,
+    wanted: Path,
+    *,
+    replace: bool,
+    numbered: bool,
+    warn: Callable[[str], None] = lambda _: None,
+) -> Path:
     """Save `data` at `wanted` and return where it is; raise OSError if it is not there.
 
     `replace`: an existing file gives way, at one instant. `numbered`: where the name is taken,
-    the next free of `stem-2`, `stem-3` and so on is used.
+    the next free of `stem-2`, `stem-3` and so on is used. `warn` is told what could not be
+    cleared away. A Stranded error has left a whole copy behind, for `rescue` to use or remove.
     """
     if _is_device(wanted):
         _write_device(data, wanted)
         return wanted
     with _whole_copy(data, wanted) as temporary:
+        names = islice(candidates(wanted), _MOST_NUMBERED_NAMES) if numbered else [wanted]
         if replace:
             temporary.replace(wanted)
-            return wanted
-        names = islice(candidates(wanted), _MOST_NUMBERED_NAMES) if numbered else [wanted]
-        return _take_first_free(temporary, names)
+            path = wanted
+        else:
+            path = _take_first_free(temporary, names)
+    if os.path.lexists(temporary):
+        warn(f"{temporary}, a second copy of {path.name}, could not be removed")
+    return path
 
 
 def _write_device(data: bytes | bytearray, device: Path) -> None:
@@ -98,21 +127,36 @@ def _write_device(data: bytes | bytearray, device: Path) -> None:
 
 @contextmanager
 def _whole_copy(data: bytes | bytearray, wanted: Path) -> Iterator[Path]:
-    """Yield a synced temporary file beside `wanted` that holds all of `data`."""
+    """Yield a synced temporary file beside `wanted` that holds all of `data`.
+
+    It is removed in the end, except where a failure, which becomes Stranded, finds it whole.
+    """
     temporary = wanted.with_name(f".{os.urandom(6).hex()}.part")
     descriptor = os.open(temporary, _CREATE, 0o666)
+    whole = stranded = False
     try:
         try:
             _write_all(descriptor, data)
-            os.fsync(descriptor)
-            if os.fstat(descriptor).st_size != len(data):
+            whole = os.fstat(descriptor).st_size == len(data)
+            if not whole:
                 raise OSError(None, "the file is shorter than what was written")
+            os.fsync(descriptor)
         finally:
             os.close(descriptor)
         yield temporary
+    except Exception as failure:
+        stranded = whole
+        if whole:
+            raise Stranded(failure, temporary) from None
+        raise
     finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        if not stranded:
+            _remove(temporary)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _write_all(descriptor: int, data: bytes | bytearray) -> None:
@@ -149,16 +193,43 @@ def _move_without_replacing(temporary: Path, name: Path) -> None:
             raise
 
 
-def rescue(data: bytes | bytearray, name: str, env: Mapping[str, str]) -> Path:
-    """Save `data` in the first rescue folder that takes it; raise NotSaved if none does."""
+def rescue(
+    data: bytes | bytearray, name: str, env: Mapping[str, str], *, after: Exception | None = None
+) -> Path:
+    """Save `data` in the first rescue folder that takes it; raise NotSaved if none does.
+
+    `after` is the failure that made it necessary. A whole copy that was stranded is removed only
+    when a better one is safe, and is the answer where there is none.
+    """
+    failures = [after]
     for folder in _rescue_folders(env):
-        with suppress(OSError):
+        try:
             folder.mkdir(parents=True, exist_ok=True)
-            return save(data, folder / name, replace=False, numbered=True)
+            path = save(data, folder / name, replace=False, numbered=True)
+        except (OSError, MemoryError) as failure:
+            failures.append(failure)
+            continue
+        _keep_one_of(failures, path)
+        return path
+    stranded = _keep_one_of(failures, None)
+    if stranded is not None:
+        return stranded
     raise NotSaved(
         f"{name} was received and paid for, but no folder would take it",
         hint="free some disk space; ask the service whether the image can be fetched again",
     )
+
+
+def _keep_one_of(failures: Iterable[Exception | None], path: Path | None) -> Path | None:
+    """Remove what was stranded, but for the first copy where there is no `path`; return it."""
+    for failure in failures:
+        if not isinstance(failure, Stranded):
+            continue
+        if path is None:
+            path = failure.copy
+        else:
+            _remove(failure.copy)
+    return path
 
 
 def _rescue_folders(env: Mapping[str, str]) -> Iterator[Path]:

@@ -55,6 +55,7 @@ def run_generate(
         env=terminal.env,
         scrubber=terminal.scrubber,
         write_answer=terminal.write_answer,
+        warn=terminal.warn,
     )
     purchase = Purchase(
         request,

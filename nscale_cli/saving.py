@@ -36,6 +36,7 @@ class Saver:
     env: Mapping[str, str]
     scrubber: Scrubber
     write_answer: Callable[[bytes], None]
+    warn: Callable[[str], None]
     images: list[SavedImage] = field(default_factory=list)
     problems: list[NscaleError] = field(default_factory=list)
     _reply_kept: str = ""
@@ -62,9 +63,13 @@ class Saver:
 
     def keep_whole(self, reply: Reply, *, because: str) -> None:
         """Keep a reply that could not be taken apart."""
-        kept = self._keep(reply.body, "-reply.json")
-        what = f"the reply could not be taken apart ({because}); {kept}"
-        self._add(UnusableReply(what, billed=Billed.YES), reply)
+        what = f"the reply could not be taken apart ({because})"
+        try:
+            path = self._put_reply(reply.body, f"{slug(self.request.prompt)}-reply.json")
+        except (NotSaved, MemoryError):
+            self._add(NotSaved(f"{what}, and no folder would take it"), reply)
+            return
+        self._add(UnusableReply(f"{what}; it is kept at {path}", billed=Billed.YES), reply)
 
     def _save(self, image: GeneratedImage, index: int, target: Target) -> None:
         digest = hashlib.sha256(image.data).hexdigest()
@@ -74,37 +79,58 @@ class Saver:
         if target.format in (None, image.format):
             self._record(image, self._put(image.data, wanted, numbered=numbered))
             return
+        self._save_converted(image, index, target.format, wanted, numbered=numbered)
+
+    def _save_converted(
+        self, image: GeneratedImage, index: int, image_format: str, wanted: Path, *, numbered: bool
+    ) -> None:
         # What was paid for is on disk before anything tries to understand it.
-        own_name = wanted.with_suffix("." + EXTENSIONS[image.format])
-        original = self._put(image.data, own_name, numbered=True)
+        before = len(self.problems)
+        original = self._put(
+            image.data, wanted.with_suffix("." + EXTENSIONS[image.format]), numbered=True
+        )
+        with_original = len(self.problems)
+        as_it_came = f"; saved as it came: {original}" if original else ""
         try:
-            data = convert(image.data, target.format)
+            data = convert(image.data, image_format)
         except Incomplete as problem:
-            problem.message = f"image {index}: {problem.message}; saved as it came: {original}"
+            problem.message = f"image {index}: {problem.message}{as_it_came}"
             self.problems.append(problem)
             self._record(image, original)
             return
         path = self._put(data, wanted, numbered=numbered)
-        if path is not None and original is not None:
-            original.unlink(missing_ok=True)
-        self._record(GeneratedImage(data=data, format=target.format, size=image.size), path)
+        if path is None and original is not None:
+            self.problems[-1] = SavedElsewhere(f"{wanted}: no folder would take it{as_it_came}")
+            self._record(image, original)
+            return
+        if path is not None:
+            del self.problems[before:with_original]  # of a file that is of no use any more
+            if original is not None:
+                self._remove(original)
+        self._record(GeneratedImage(data=data, format=image_format, size=image.size), path)
+
+    def _remove(self, path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError:
+            self.warn(f"{path}, the image before its conversion, could not be removed")
 
     def _put(self, data: bytes, wanted: Path, *, numbered: bool) -> Path | None:
         """Save `data` at `wanted`, else elsewhere; return None where no place took it."""
         try:
             replace = self.force and not numbered
-            return files.save(data, wanted, replace=replace, numbered=numbered)
-        except OSError as error:
-            reason = error.strerror or "it could not be written"
-            return self._rescue(data, wanted.name, f"{wanted}: {reason}")
+            return files.save(data, wanted, replace=replace, numbered=numbered, warn=self.warn)
+        except (OSError, MemoryError) as error:
+            return self._rescue(data, wanted.name, str(wanted), error)
 
-    def _rescue(self, data: bytes, name: str, reason: str) -> Path | None:
+    def _rescue(self, data: bytes, name: str, place: str, error: Exception) -> Path | None:
         try:
-            path = files.rescue(data, name, self.env)
-        except NotSaved as error:
-            self.problems.append(error)
+            path = files.rescue(data, name, self.env, after=error)
+        except NotSaved as problem:
+            self.problems.append(problem)
             return None
-        self.problems.append(SavedElsewhere(f"{reason}; the image is at {path}"))
+        reason = getattr(error, "strerror", None) or "it could not be written"
+        self.problems.append(SavedElsewhere(f"{place}: {reason}; the image is at {path}"))
         return path
 
     def _write_to_stdout(self, image: GeneratedImage) -> None:
@@ -112,8 +138,7 @@ class Saver:
             self.write_answer(image.data)
         except OSError as error:
             name = f"{slug(self.request.prompt)}.{EXTENSIONS[image.format]}"
-            reason = f"standard output: {error.strerror or 'it is closed'}"
-            self._record(image, self._rescue(image.data, name, reason))
+            self._record(image, self._rescue(image.data, name, "standard output", error))
             return
         self.images.append(_saved(image, None))
 
@@ -134,7 +159,6 @@ class Saver:
         self._add(UnusableReply(f"{what}; {self._keep(reply.body, '-reply.json')}"), reply)
 
     def _keep(self, data: bytes | bytearray, ending: str) -> str:
-        data = self.scrubber.scrub_bytes(data)
         name = slug(self.request.prompt) + ending
         try:
             return f"it is kept at {self._put_reply(data, name)}"
@@ -142,12 +166,15 @@ class Saver:
             return "it could not be kept anywhere"
 
     def _put_reply(self, data: bytes | bytearray, name: str) -> Path:
+        data, failure = self.scrubber.scrub_bytes(data), None
         if self.target is not None:
             try:
-                return files.save(data, self.target.folder / name, replace=False, numbered=True)
-            except OSError:
-                pass
-        return files.rescue(data, name, self.env)
+                return files.save(
+                    data, self.target.folder / name, replace=False, numbered=True, warn=self.warn
+                )
+            except OSError as error:
+                failure = error
+        return files.rescue(data, name, self.env, after=failure)
 
     def _add(self, problem: NscaleError, reply: Reply) -> None:
         problem.http_status, problem.request_id = reply.status, reply.request_id

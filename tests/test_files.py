@@ -84,9 +84,9 @@ def test_parallel_saves_get_different_names(tmp_path: Path) -> None:
 def test_existing_file_is_never_replaced(tmp_path: Path) -> None:
     """Not even one that appeared since it was checked."""
     (tmp_path / "fox.png").write_bytes(b"precious")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(files.Stranded, match="a file of that name appeared meanwhile") as caught:
         save(tmp_path / "fox.png")
-    assert contents(tmp_path) == {"fox.png": b"precious"}
+    assert contents(tmp_path) == {"fox.png": b"precious", caught.value.copy.name: DATA}
 
 
 def test_existing_file_is_replaced_where_asked(tmp_path: Path) -> None:
@@ -157,9 +157,7 @@ def test_full_device_is_an_error() -> None:
     [
         ("write", errno.ENOSPC),
         ("write", errno.EIO),
-        ("fsync", errno.EIO),
         ("open", errno.EMFILE),
-        ("replace", errno.EACCES),
     ],
 )
 def test_failed_save_leaves_nothing_behind(
@@ -172,6 +170,33 @@ def test_failed_save_leaves_nothing_behind(
         with pytest.raises(OSError, match=os.strerror(error_number)):
             save(tmp_path / "fox.png", replace=True)
     assert contents(tmp_path) == {"fox.png": b"old"}
+
+
+@pytest.mark.parametrize(
+    ("call", "error_number"), [("fsync", errno.EIO), ("replace", errno.EACCES)]
+)
+def test_failed_save_never_removes_a_whole_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, error_number: int
+) -> None:
+    """It may be the last one; only who has a better one may remove it."""
+    (tmp_path / "fox.png").write_bytes(b"old")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, failing(error_number))
+        with pytest.raises(files.Stranded, match=os.strerror(error_number)) as caught:
+            save(tmp_path / "fox.png", replace=True)
+    assert contents(tmp_path) == {"fox.png": b"old", caught.value.copy.name: DATA}
+
+
+def test_copy_that_cannot_be_cleared_away_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image is saved all the same."""
+    warnings: list[str] = []
+    monkeypatch.setattr(os, "unlink", failing(errno.EIO))
+    files.save(DATA, tmp_path / "fox.png", replace=False, numbered=False, warn=warnings.append)
+    (copy,) = set(contents(tmp_path)) - {"fox.png"}
+    assert warnings == [f"{tmp_path / copy}, a second copy of fox.png, could not be removed"]
+    assert contents(tmp_path) == {"fox.png": DATA, copy: DATA}
 
 
 def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,6 +236,6 @@ def test_failure_without_hard_links_leaves_no_stub(
     """The name that was claimed is given back."""
     monkeypatch.setattr(os, "link", failing(errno.EPERM))
     monkeypatch.setattr(os, "replace", failing(errno.EIO))
-    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+    with pytest.raises(files.Stranded, match=os.strerror(errno.EIO)) as caught:
         save(tmp_path / "fox.png")
-    assert contents(tmp_path) == {}
+    assert contents(tmp_path) == {caught.value.copy.name: DATA}

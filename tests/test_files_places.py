@@ -193,3 +193,58 @@ def test_image_that_no_place_takes_is_said_to_be_lost(
     assert caught.value.hint == (
         "free some disk space; ask the service whether the image can be fetched again"
     )
+
+
+def stranded(folder: Path) -> files.Stranded:
+    """Return the failure of a save that left a whole copy in `folder`."""
+    copy = folder / ".stranded.part"
+    copy.write_bytes(b"image")
+    return files.Stranded(OSError(errno.EIO, os.strerror(errno.EIO)), copy)
+
+
+def test_stranded_copy_gives_way_to_a_rescued_one(tmp_path: Path, cwd: Path) -> None:
+    """One image is one file."""
+    failure = stranded(tmp_path)
+    path = files.rescue(b"image", "fox.png", {"HOME": str(tmp_path)}, after=failure)
+    assert path.read_bytes() == b"image"
+    assert not failure.copy.exists()
+
+
+def test_stranded_copy_is_the_last_resort(
+    tmp_path: Path, cwd: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no disk will sync, the first copy stays and the others go."""
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    failure = stranded(tmp_path)
+    env = {"HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    assert files.rescue(b"image", "fox.png", env, after=failure) == failure.copy
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [failure.copy]
+
+
+def test_folder_that_gives_nothing_back_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each image would leave a second copy there that nobody can remove."""
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", fail)
+        message, _ = refusal(None, tmp_path)
+    (trial,) = tmp_path.iterdir()
+    assert message == (
+        f"the folder {tmp_path} cannot be written to: {trial.name} is in it and cannot be removed; "
+        "nothing was sent"
+    )
+
+
+@posix_only
+def test_link_to_a_device_is_a_taken_name(tmp_path: Path) -> None:
+    """Whoever put it there would get, or destroy, what was paid for."""
+    (tmp_path / "fox.png").symlink_to(os.devnull)
+    assert refusal("fox.png", tmp_path)[0] == f"{tmp_path / 'fox.png'} exists; nothing was sent"
