@@ -22,6 +22,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)",
 _BLANK_LETTERS = "\u115f\u1160\u3164\uffa0"  # Hangul fillers: letters that show as nothing
 _LONGEST_SLUG_BYTES = 80
 _LONGEST_NAME_BYTES = 255
+_LONGEST_PATH_BYTES = 4000  # Linux takes 4095; a temporary file's name must fit as well
 
 
 def disk_path(text: str) -> Path:
@@ -156,7 +157,8 @@ def _require_writable_name(target: Target) -> None:
             f"-o asks for {suffix}, which nscale cannot write", hint="use .png, .jpg or .webp"
         )
     path = target.path(index=1, image_format="png", sha256="0" * 64)
-    if any(len(os.fsencode(part)) > _LONGEST_NAME_BYTES for part in path.parts):
+    too_long = any(len(os.fsencode(part)) > _LONGEST_NAME_BYTES for part in path.parts)
+    if too_long or len(os.fsencode(path)) > _LONGEST_PATH_BYTES:
         raise UsageError("the file name is too long", hint="choose a shorter one with -o")
 
 
