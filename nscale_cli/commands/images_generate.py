@@ -68,7 +68,7 @@ def generate(
     request = ImageRequest(
         prompt=read_prompt(prompt, prompt_file, terminal),
         model=settings.model if model is None else model,
-        size=Size.parse(size or settings.size),
+        size=Size.parse(settings.size if size is None else size),
         count=count,
         params=read_params(param or ()),
     )
