@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from nscale_cli.client import Client
 from nscale_cli.connection import Connection
 from nscale_cli.environment import Environment
-from nscale_cli.errors import Billed, ExitCode, NscaleError, Stopped
+from nscale_cli.errors import Billed, ExitCode, NotSaved, NscaleError, Stopped
 from nscale_cli.images import ImageRequest, SavedImage
 from nscale_cli.interrupts import Signalled
 from nscale_cli.names import Target
 from nscale_cli.purchase import Purchase
+from nscale_cli.replies import Reply
 from nscale_cli.saving import Saver
 from nscale_cli.terminal import Terminal
 
+_MOST_SAVES = 3
 _WORST_FIRST = (ExitCode.NOT_SAVED, ExitCode.INCOMPLETE, ExitCode.SAVED_ELSEWHERE)
 
 
@@ -92,12 +94,29 @@ def _buy_and_save(
             error.message += f"; {saver.keep_incomplete(exchange.arrived)}"
         saver.problems.append(error)
         return
+    except Exception:
+        # A socket or a spinner that cannot be closed must not take a paid reply along.
+        if not purchase.exchange.arriving or purchase.exchange.reply is None:
+            raise
+        reply = purchase.exchange.reply
     terminal.debug(f"received {len(reply.body)} bytes, request id {reply.request_id}")
-    try:
-        saver.save_reply(reply)
-    except Exception as error:
-        # Whatever this is (a bug, no memory left), the reply was paid for.
-        saver.keep_whole(reply, because=type(error).__name__)
+    _save(reply, saver)
+
+
+def _save(reply: Reply, saver: Saver) -> None:
+    """Save what the reply holds. It was paid for, so no failure is the last word on it."""
+    failure: Exception | None = None
+    for _ in range(_MOST_SAVES):
+        try:
+            if failure is None:
+                saver.save_reply(reply)
+            else:
+                saver.keep_whole(reply, because=type(failure).__name__)
+        except Exception as error:  # a bug, or no memory, which may be there again in a moment
+            failure = error
+        else:
+            return
+    saver.problems.append(NotSaved("the reply was received and paid for, but could not be kept"))
 
 
 def _announce_hold(terminal: Terminal) -> None:

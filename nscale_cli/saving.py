@@ -66,7 +66,7 @@ class Saver:
         what = f"the reply could not be taken apart ({because})"
         try:
             path = self._put_reply(reply.body, f"{slug(self.request.prompt)}-reply.json")
-        except (NotSaved, MemoryError):
+        except NotSaved:
             self._add(NotSaved(f"{what}, and no folder would take it"), reply)
             return
         self._add(UnusableReply(f"{what}; it is kept at {path}", billed=Billed.YES), reply)
