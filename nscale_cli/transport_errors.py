@@ -25,8 +25,10 @@ _TIME_CODES = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED, which s
 _CHECK_USAGE = "look at your usage page before running it again"
 
 
-def construction_error(error: Exception, env: Mapping[str, str]) -> ConfigurationError:
+def construction_error(error: Exception, env: Mapping[str, str]) -> NscaleError:
     """Return what is wrong with the proxy or certificate settings that `error` comes from."""
+    if isinstance(error, MemoryError):
+        return _no_memory(sent=False)
     certificates = isinstance(error, OSError)  # ssl.SSLError is one too
     names = _CERTIFICATE_VARIABLES if certificates else _PROXY_VARIABLES
     given = " or ".join(name for name in names if env.get(name)) or "the environment"
@@ -67,6 +69,8 @@ def transport_error(
     if isinstance(failure, NscaleError):
         return failure
     causes = list(_causes(failure))
+    if any(isinstance(cause, MemoryError) for cause in causes):
+        return _no_memory(sent=sent)
     if sent:
         if any(isinstance(cause, httpx2.TimeoutException) for cause in causes):
             return too_late(connection, sent=True)
@@ -85,6 +89,12 @@ def transport_error(
     if not any(isinstance(cause, httpx2.TransportError) for cause in causes):
         return InternalError(f"{type(failure).__name__} before anything was sent", billed=Billed.NO)
     return _unreachable(causes, f"the proxy {proxy}" if proxy else connection.host)
+
+
+def _no_memory(*, sent: bool) -> NscaleError:
+    if sent:
+        return Disconnected("memory ran out before the reply was read", hint=_CHECK_USAGE)
+    return InternalError("memory ran out before anything was sent", billed=Billed.NO)
 
 
 def _causes(failure: BaseException | None) -> Iterator[BaseException]:
