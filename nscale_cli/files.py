@@ -162,7 +162,10 @@ def _remove(path: Path) -> None:
 def _write_all(descriptor: int, data: bytes | bytearray) -> None:
     rest = memoryview(data)
     while rest:
-        rest = rest[os.write(descriptor, rest) :]
+        count = os.write(descriptor, rest)
+        if not count:
+            raise OSError(None, "it takes no more bytes")
+        rest = rest[count:]
 
 
 def _take_first_free(temporary: Path, names: Iterable[Path]) -> Path:
