@@ -32,6 +32,13 @@ def raw() -> Iterator[RawServer]:
 
 
 @pytest.fixture
+def served(raw: RawServer) -> RawServer:
+    """A server that sells one photo."""
+    raw.scripts = [answers(reply_of({"b64_json": as_base64(photo())}))]
+    return raw
+
+
+@pytest.fixture
 def injected(request: pytest.FixtureRequest) -> Callable[[bool, str], None]:
     """Count a fault, and fail unless it really happened: `injected(proof, "what it was")`."""
 
@@ -72,11 +79,27 @@ def require_failure(outcome: Outcome, code: int, billed: str) -> str:
     return errors[0].removeprefix("error: ").removesuffix(BILLED_SENTENCES[billed]).rstrip(". ")
 
 
+def files_in(folder: Path) -> dict[str, bytes]:
+    """Return the files below `folder`, also hidden ones, by their paths; the key is in none."""
+    paths = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    contents = {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+    assert not any(KEY.encode() in data for data in contents.values())
+    return contents
+
+
 @functools.cache
 def png(width: int = 24, height: int = 16) -> bytes:
     """Return a small PNG."""
     data = io.BytesIO()
     Image.linear_gradient("L").resize((width, height)).convert("RGB").save(data, "png")
+    return data.getvalue()
+
+
+@functools.cache
+def photo() -> bytes:
+    """Return a PNG of some 240 kB, as large as one that is paid for."""
+    data = io.BytesIO()
+    Image.effect_noise((600, 400), 60).save(data, "png")
     return data.getvalue()
 
 

@@ -1,0 +1,125 @@
+"""What fails between the reply and the disk: the image is saved first, whatever is raised."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nscale_cli.client import Client
+from nscale_cli.saving import Saver
+from nscale_cli.terminal import Terminal
+from tests.conftest import Outcome
+from tests.faults.conftest import as_base64, files_in, photo, require_failure
+from tests.faults.raw_server import RawServer
+
+Buy = Callable[..., Outcome]
+Injected = Callable[[bool, str], None]
+
+
+@pytest.mark.parametrize(("owner", "name"), [(Client, "__exit__"), (Terminal, "working")])
+def test_what_cannot_be_closed_does_not_take_a_paid_reply_along(
+    buy: Buy,
+    served: RawServer,
+    injected: Injected,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: type,
+    name: str,
+) -> None:
+    """A connection, or the spinner of a terminal that has gone."""
+    failures: list[OSError] = []
+
+    class Ending:
+        """A context that cannot be left."""
+
+        def __enter__(self) -> None:
+            """Enter."""
+
+        def __exit__(self, *failure: object) -> None:
+            """Fail to leave."""
+            failures.append(OSError(5, "Input/output error"))
+            raise failures[0]
+
+    broken = Ending.__exit__ if name == "__exit__" else lambda *words: Ending()
+    monkeypatch.setattr(owner, name, broken)
+    outcome = buy(served)
+
+    assert outcome.exit_code == 0
+    assert files_in(tmp_path) == {"cat.png": photo()}
+    injected(len(failures) == served.posts == 1, f"{name} fails")
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_save_that_fails_in_an_unknown_way_keeps_the_reply(
+    buy: Buy,
+    served: RawServer,
+    injected: Injected,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    times: int,
+) -> None:
+    """It is tried more than once: memory may be there again in a moment."""
+    failures: list[MemoryError] = []
+
+    def failing(work: Callable[..., None]) -> Callable[..., None]:
+        def attempt(*words: object, **options: object) -> None:
+            if len(failures) < times:
+                failures.append(MemoryError())
+                raise failures[-1]
+            work(*words, **options)
+
+        return attempt
+
+    monkeypatch.setattr(Saver, "save_reply", failing(Saver.save_reply))
+    monkeypatch.setattr(Saver, "keep_whole", failing(Saver.keep_whole))
+    outcome = buy(served)
+
+    message = require_failure(outcome, 13, "yes")
+    kept = tmp_path / "cat-reply.json"
+    assert message == f"the reply could not be taken apart (MemoryError); it is kept at {kept}"
+    assert as_base64(photo()).encode() in kept.read_bytes()
+    injected(len(failures) == times, f"no memory, {times} times")
+
+
+def test_a_reply_that_cannot_even_be_kept_is_said_to_be_lost(
+    buy: Buy, served: RawServer, injected: Injected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 21, never 1: it was paid for."""
+    failures: list[MemoryError] = []
+
+    def fail(*words: object, **options: object) -> None:
+        failures.append(MemoryError())
+        raise failures[-1]
+
+    monkeypatch.setattr(Saver, "save_reply", fail)
+    monkeypatch.setattr(Saver, "keep_whole", fail)
+    outcome = buy(served)
+
+    message = require_failure(outcome, 21, "yes")
+    assert message == "the reply was received and paid for, but could not be kept"
+    injected(len(failures) == 3, "no memory at all")
+
+
+def test_a_reply_without_a_place_to_keep_it_is_said_to_be_lost(
+    buy: Buy, served: RawServer, injected: Injected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code 13 would promise that it is kept."""
+    failures: list[str] = []
+
+    def fail(*words: object, **options: object) -> None:
+        failures.append("read")
+        raise RecursionError
+
+    def refuse(*words: object, **options: object) -> None:
+        failures.append("kept")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Saver, "save_reply", fail)
+    monkeypatch.setattr("nscale_cli.files.save", refuse)
+    outcome = buy(served)
+
+    message = require_failure(outcome, 21, "yes")
+    assert message == (
+        "the reply could not be taken apart (RecursionError), and no folder would take it"
+    )
+    injected(failures[:2] == ["read", "kept"], "a full disk for a reply that cannot be read")

@@ -1,0 +1,182 @@
+"""The whole program with too little memory, or on a computer that fails at random."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import KEY, Outcome, Program, require_command
+from tests.faults.conftest import as_base64, files_in, photo, reply_of
+from tests.faults.raw_server import Connection, RawServer, response
+
+Injected = Callable[[bool, str], None]
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux limits and tools")
+MEBIBYTE = 1 << 20
+CROWD = Path(__file__).with_name("crowd.py")
+
+
+def run_in(memory: int, program: Program, server: RawServer) -> Outcome:
+    """Buy one image in a process of at most `memory` bytes."""
+    import resource
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+    address = ("--base-url", server.base_url, "-a", KEY)
+    return program.run("images", "generate", "cat", *address, preexec_fn=limit)
+
+
+def require_nothing_lost(outcome: Outcome, folder: Path) -> None:
+    """Assert that a paid image is on disk, or its reply is, or that the exit code tells."""
+    files = list(files_in(folder).values())
+    for path in outcome.stdout.splitlines():
+        assert Path(path).read_bytes() == photo()
+    if outcome.exit_code in (0, 20):
+        assert outcome.stdout and photo() in files
+    elif outcome.exit_code == 13:
+        assert any(as_base64(photo()).encode() in data for data in files)
+    else:
+        assert outcome.exit_code in (10, 11, 21), outcome.stderr
+
+
+def test_too_little_memory_loses_no_image(
+    served: RawServer, injected: Injected, program: Program, tmp_path: Path
+) -> None:
+    """From what is too little to start with, to what is just enough."""
+    too_little, enough, failures = 40, 424, 0
+    while enough - too_little > 12:
+        memory = (too_little + enough) // 2
+        posts, folder = served.posts, tmp_path / str(memory)
+        folder.mkdir()
+
+        outcome = run_in(memory * MEBIBYTE, Program(cwd=folder), served)
+
+        if served.posts > posts:
+            assert served.posts == posts + 1
+            require_nothing_lost(outcome, folder)
+        else:
+            assert outcome.exit_code in (1, 3, 7), outcome.stderr
+        if outcome.exit_code:
+            too_little, failures = memory, failures + 1
+        else:
+            enough = memory
+    injected(failures > 0, "an address space too small")
+
+
+TORTURE = """
+import _testcapi, json, shutil, sys
+from datetime import datetime
+from pathlib import Path
+
+from nscale_cli.cleaning import Scrubber
+from nscale_cli.generate import _save
+from nscale_cli.images import ImageRequest, Size
+from nscale_cli.names import plan
+from nscale_cli.replies import Reply
+from nscale_cli.saving import Saver
+
+request = ImageRequest(prompt="cat", model="m", size=Size(width=1, height=1))
+body, image, burst = (Path(name).read_bytes() for name in ("body", "image", "burst"))
+folder, untouched, first, outcomes = Path("out").absolute(), 0, 2, []
+# The first two allocations are the call of the function itself.
+while untouched < 20:
+    folder.mkdir()
+    saver = Saver(
+        request=request,
+        target=plan(None, request, cwd=folder, now=datetime.now()),
+        force=False,
+        env={"HOME": str(folder / "home")},
+        scrubber=Scrubber(),
+        write_answer=lambda data: None,
+        warn=lambda text: None,
+    )
+    reply = Reply(status=200, body=body, headers={})
+    escaped = "nothing"
+    _testcapi.set_nomemory(first, first + int(burst))
+    try:
+        _save(reply, saver)
+    except BaseException as error:
+        escaped = type(error).__name__
+    _testcapi.remove_mem_hooks()
+    said = " ".join(problem.message for problem in saver.problems)
+    whole = [path for path in folder.rglob("*") if path.is_file() and
+             path.read_bytes() in (image, body)]
+    recorded = [saved.path for saved in saver.images]
+    named = [path for path in whole if str(path) in said or path in recorded]
+    outcomes.append(
+        {
+            "first": first,
+            "escaped": escaped,
+            "codes": [int(problem.code) for problem in saver.problems],
+            "named": [path.name for path in named],
+            "parts": [str(p) for p in folder.rglob("*") if p.is_file() and p not in whole],
+        }
+    )
+    untouched = untouched + 1 if not saver.problems else 0
+    first += 1
+    shutil.rmtree(folder)
+print(json.dumps(outcomes))
+"""
+
+
+@pytest.mark.parametrize("burst", [1, 4])
+def test_memory_that_runs_out_anywhere_in_a_save_loses_no_image(
+    program: Program, injected: Injected, tmp_path: Path, burst: int
+) -> None:
+    """At each allocation in turn, for one or some at a time."""
+    pytest.importorskip("_testcapi")
+    (tmp_path / "body").write_bytes(reply_of({"b64_json": as_base64(photo())}))
+    (tmp_path / "image").write_bytes(photo())
+    (tmp_path / "burst").write_text(str(burst))
+
+    torture = subprocess.run(
+        [sys.executable, "-c", TORTURE],
+        cwd=tmp_path,
+        env=program.env,
+        capture_output=True,
+        check=False,
+    )
+
+    assert torture.returncode == 0, torture.stderr.decode()[-2000:]
+    outcomes = json.loads(torture.stdout)
+    for outcome in outcomes:
+        assert outcome["escaped"] == "nothing", outcome
+        assert outcome["named"] or 21 in outcome["codes"], outcome
+        assert set(outcome["codes"]) <= {13, 20, 21}, outcome
+        assert not outcome["parts"], outcome
+    injected(sum(bool(outcome["codes"]) for outcome in outcomes) > 50, f"no memory, {burst} times")
+
+
+@pytest.mark.parametrize("seed", [1000, 2000])
+def test_a_computer_that_fails_at_random_loses_no_image(
+    raw: RawServer, injected: Injected, program: Program, tmp_path: Path, seed: int
+) -> None:
+    """One call on a file in ten fails, in twenty runs at once."""
+    fiu_run = require_command("fiu-run", shutil.which("fiu-run"))
+    count, streams, sold = 20, tmp_path / "streams", []
+    streams.mkdir()
+
+    def script(connection: Connection) -> None:
+        image = photo() + b"image %d" % raw.posts  # so that each is told from the others
+        sold.append(image)
+        connection.send(response(reply_of({"b64_json": as_base64(image)})))
+
+    raw.scripts = [script]
+    crowd = [fiu_run, "-x", sys.executable, str(CROWD), str(count), str(streams), str(seed)]
+    words = ["images", "generate", "cat", "--base-url", raw.base_url, "-a", KEY]
+    env = program.env | {"TMPDIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run([*crowd, *words], cwd=tmp_path, env=env, check=True)
+
+    codes = [int((streams / f"{number}.code").read_text()) for number in range(count)]
+    said = b"".join(path.read_bytes() for path in streams.iterdir())
+    assert b"Traceback" not in said and KEY.encode() not in said
+    files = set(files_in(tmp_path).values())
+    lost = [image for image in sold if image not in files]
+    assert len(lost) <= codes.count(21)
+    assert set(codes) <= {0, 2, 3, 7, 11, 13, 20, 21, 23}
+    injected(any(codes) and b"image 1" in sold[0], f"a storm of failures, seed {seed}")
