@@ -295,6 +295,7 @@ def test_no_reply_is_a_bug(document: object, count: int) -> None:
             env=terminal.env,
             scrubber=terminal.scrubber,
             write_answer=terminal.write_answer,
+            warn=terminal.warn,
         )
         saver.save_reply(reply)
         result = GenerateResult(
