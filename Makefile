@@ -3,7 +3,7 @@
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 BIN = $(dir $(shell $(PYTHON) -c 'import sys; print(sys.executable)'))
 
-.PHONY: check lint test fix docs bench
+.PHONY: check lint test fix docs mutants bench
 
 check: lint test
 
@@ -23,6 +23,9 @@ fix:
 
 docs:
 	$(PYTHON) tools/generate.py
+
+mutants:
+	$(PYTHON) tools/mutants.py
 
 bench:
 	@echo "no benchmarks yet"

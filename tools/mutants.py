@@ -34,7 +34,8 @@ MUTANTS = (
     Mutant("sdk-retries", "client.py", "max_retries=0", "max_retries=2",
            "tests/faults/test_a_billing.py"),
     Mutant("redirects", "client.py", "follow_redirects=False", "follow_redirects=True",
-           "tests/faults -k redirect"),
+           "tests/faults/test_b_addresses.py"),
+    Mutant("refusals", "client.py", "raise _Declined", "pass", "tests/faults/test_a_billing.py"),
     Mutant("foreign-variables", "client.py", 'startswith("OPENAI_")', 'startswith("NOTHING_")',
            "tests/test_process.py -k another_service"),
     Mutant("billed-retries", "purchase.py", "again = self._connection.retry_billed and",
@@ -54,10 +55,10 @@ MUTANTS = (
            "temporary.replace(name)", "tests/test_files.py"),
     Mutant("exclusive-create", "files.py", "os.O_WRONLY | os.O_CREAT | os.O_EXCL",
            "os.O_WRONLY | os.O_CREAT", "tests/test_files.py tests/test_files_places.py"),
-    Mutant("size-check", "files.py", "os.fstat(descriptor).st_size != len(data)", "False",
+    Mutant("size-check", "files.py", "os.fstat(descriptor).st_size == len(data)", "True",
            "tests/faults -k short"),
-    Mutant("cleaner", "terminal.py", "clean(self.scrubber.scrub(text))",
-           "self.scrubber.scrub(text)", "tests/faults tests/commands -k 'control or payload'"),
+    Mutant("cleaner", "terminal.py", "line = clean(self.scrubber.scrub(text))",
+           "line = self.scrubber.scrub(text)", "tests/faults tests/commands -k 'control or payload'"),
     Mutant("scrubber", "cleaning.py", "text = text.replace(form, _HIDDEN)", "pass",
            "tests/test_main.py tests/test_cleaning.py"),
     Mutant("viewer-key", "viewer.py", "if name not in KEY_VARIABLES", "if name",
@@ -74,31 +75,50 @@ def main() -> int:
     words = sys.argv[1:] or [""]
     chosen = [mutant for mutant in MUTANTS if any(word in mutant.name for word in words)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(pool.map(noticed, chosen))
+        held = pool.map(noticed, chosen)
+        # The control: a test that fails anyway notices nothing.
+        tests = sorted({mutant.tests for mutant in chosen})
+        controls = dict(zip(tests, pool.map(passes_as_it_is, tests), strict=True))
+        results = [was and controls[mutant.tests] for mutant, was in zip(chosen, held, strict=True)]
     for mutant, was_noticed in zip(chosen, results, strict=True):
-        print(f"{'noticed ' if was_noticed else 'UNNOTICED'}  {mutant.name}: {mutant.file}")
+        print(f"{'noticed  ' if was_noticed else 'UNNOTICED'}  {mutant.name}: {mutant.file}")
+    for name in (name for name, passed in controls.items() if not passed):
+        print(f"fails as it is, or has no tests: {name}")
     print(f"{sum(results)} of {len(results)} guards are held by tests")
     return 0 if all(results) else 1
+
+
+def copy_of_the_tree(folder: str) -> Path:
+    """Copy what git tracks into `folder`, and return where it is."""
+    copy = Path(folder) / "copy"
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    for name in files.stdout.splitlines():
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, copy / name)
+    return copy
+
+
+def passes_as_it_is(tests: str) -> bool:
+    """Return whether the tests pass with every guard in place."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _run(copy_of_the_tree(folder), tests) == 0
 
 
 def noticed(mutant: Mutant) -> bool:
     """Return whether a test fails without the guard."""
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "copy"
-        files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
-        for name in files.stdout.splitlines():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, copy / name)
+        copy = copy_of_the_tree(folder)
         target = copy / "nscale_cli" / mutant.file
         source = target.read_text(encoding="utf-8")
         if source.count(mutant.text) != 1:
             print(f"{mutant.name}: the guard is not where it was; mend tools/mutants.py")
             return False
         target.write_text(source.replace(mutant.text, mutant.without), encoding="utf-8")
-        return _a_test_fails(copy, mutant.tests)
+        return _run(copy, mutant.tests) == 1
 
 
-def _a_test_fails(copy: Path, tests: str) -> bool:
+def _run(copy: Path, tests: str) -> int:
+    """Return pytest's exit code: 0 passed, 1 failed (a run that hangs, too), 5 no tests."""
     command = f"{sys.executable} -m pytest -x -q -p no:cacheprovider --no-cov {tests}"
     try:
         result = subprocess.run(
@@ -110,8 +130,8 @@ def _a_test_fails(copy: Path, tests: str) -> bool:
             timeout=LONGEST_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        return True  # a run that hangs is noticed, too
-    return result.returncode == 1  # 1: tests failed; 5: there were none
+        return 1
+    return result.returncode
 
 
 if __name__ == "__main__":
