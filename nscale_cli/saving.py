@@ -36,7 +36,7 @@ class Saver:
     env: Mapping[str, str]
     scrubber: Scrubber
     write_answer: Callable[[bytes], None]
-    warn: Callable[[str], None]
+    warn: Callable[[str], None] = lambda _: None
     images: list[SavedImage] = field(default_factory=list)
     problems: list[NscaleError] = field(default_factory=list)
     _reply_kept: str = ""

@@ -40,7 +40,11 @@ def test_what_cannot_be_closed_does_not_take_a_paid_reply_along(
             failures.append(OSError(5, "Input/output error"))
             raise failures[0]
 
-    broken = Ending.__exit__ if name == "__exit__" else lambda *words: Ending()
+    def close_and_fail(client: Client, *failure: object) -> None:
+        client._sdk.close()
+        Ending().__exit__()
+
+    broken = close_and_fail if name == "__exit__" else lambda *words: Ending()
     monkeypatch.setattr(owner, name, broken)
     outcome = buy(served)
 
