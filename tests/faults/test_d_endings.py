@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nscale_cli import files
 from nscale_cli.client import Client
+from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.saving import Saver
 from nscale_cli.terminal import Terminal
-from tests.conftest import Outcome
+from nscale_cli.transport_errors import construction_error, transport_error
+from tests.conftest import KEY, Outcome
 from tests.faults.conftest import as_base64, files_in, photo, require_failure
 from tests.faults.raw_server import RawServer
 
@@ -127,3 +131,57 @@ def test_a_reply_without_a_place_to_keep_it_is_said_to_be_lost(
         "the reply could not be taken apart (RecursionError), and no folder would take it"
     )
     injected(failures[:2] == ["read", "kept"], "a full disk for a reply that cannot be read")
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_save_without_memory_is_made_again_elsewhere(
+    buy: Buy,
+    served: RawServer,
+    injected: Injected,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    times: int,
+) -> None:
+    """The image is better than the reply that it came in."""
+    failures: list[MemoryError] = []
+    save = files.save
+
+    def fail_first(*words: Any, **options: Any) -> Path:
+        if len(failures) < times:
+            failures.append(MemoryError())
+            raise failures[-1]
+        return save(*words, **options)
+
+    monkeypatch.setattr(files, "save", fail_first)
+    outcome = buy(served)
+
+    message = require_failure(outcome, 20, "yes")
+    place = tmp_path / ("cat.png" if times == 2 else "home/.local/state/nscale/rescued/cat.png")
+    assert message == f"{tmp_path / 'cat.png'}: it could not be written; the image is at {place}"
+    assert place.read_bytes() == photo()
+    injected(len(failures) == times, f"no memory for {times} saves")
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "billed", "said"),
+    [
+        (True, 11, "maybe", "memory ran out before the reply was read"),
+        (False, 1, "no", "memory ran out before anything was sent"),
+    ],
+)
+def test_a_reply_that_does_not_fit_into_memory_is_not_blamed_on_the_connection(
+    sent: bool, code: int, billed: str, said: str
+) -> None:
+    """And a proxy is not blamed for a client that could not be built."""
+    connection = Connection(
+        base_url="http://127.0.0.1/v1",
+        api_key=ApiKey(value=KEY, source="-a"),
+        timeout_seconds=1,
+        retries=0,
+    )
+    errors = [transport_error(MemoryError(), connection, sent=sent)]
+    if not sent:
+        errors.append(construction_error(MemoryError(), {}))
+
+    told = [(error.code, error.billed, error.message) for error in errors]
+    assert told == [(code, billed, said)] * len(errors)
