@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 _MOST_COLUMNS = 80
 _LINES_LEFT_FREE = 4
+# Decoding more takes seconds and several hundred MiB; WebP takes 15 bytes a pixel.
+_MOST_PIXELS = {"PNG": 40_000_000, "JPEG": 40_000_000, "MPO": 40_000_000, "WEBP": 18_000_000}
 _CELL_HEIGHT = 2  # a terminal's cell is about twice as high as it is wide
 _READABLE = ("PNG", "JPEG", "WEBP")
 _INK_SHARE = 0.14  # of a cell, that a glyph covers on average
@@ -27,9 +29,11 @@ def render(data: bytes, *, columns: int, lines: int, colours: int) -> str:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # Pillow only warns of an image that fills the memory
+            warnings.simplefilter("ignore")  # Pillow's would stand between our lines
             picture = _fitted(data, min(columns, _MOST_COLUMNS), max(1, lines - _LINES_LEFT_FREE))
             rows = _glyphs(picture)
+    except PreviewUnavailable:
+        raise
     except Exception as error:
         # Pillow raises nearly anything on a broken image: ValueError, SyntaxError, MemoryError.
         raise PreviewUnavailable(f"the image cannot be decoded ({type(error).__name__})") from None
@@ -50,7 +54,11 @@ def _fitted(data: bytes, columns: int, rows: int) -> "Image.Image":
     from PIL import Image, ImageOps
 
     with Image.open(io.BytesIO(data), formats=_READABLE) as picture:
-        picture.draft("RGB", (columns * 4, rows * 8))  # a JPEG is decoded smaller, and sooner
+        if picture.width * picture.height > _MOST_PIXELS[picture.format or "PNG"]:
+            raise PreviewUnavailable(f"{picture.width}x{picture.height} is too large")
+        most = (_MOST_COLUMNS * 4, _MOST_COLUMNS * 4)
+        picture.draft("RGB", most)  # a JPEG is decoded smaller, and sooner
+        picture.thumbnail(most)  # all that follows makes copies
         upright = ImageOps.exif_transpose(picture).convert("RGBA")
     width, height = upright.size
     scale = min(columns / width, rows * _CELL_HEIGHT / height, 1)
