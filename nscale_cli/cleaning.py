@@ -3,11 +3,15 @@
 import base64
 import json
 import unicodedata
+from collections.abc import Iterator
+from itertools import groupby
+from urllib.parse import quote
 
 LONGEST_SHOWN = 500
 _HIDDEN = "[key hidden]"
 # Shorter strings are no real keys, and hiding them would garble ordinary words.
 _SHORTEST_SECRET = 8
+_URL_SAFE = str.maketrans("+/", "-_")
 
 
 def clean(text: str) -> str:
@@ -35,27 +39,57 @@ def _shown(character: str) -> str:
     return character
 
 
+def _in_base64(secret: bytes) -> Iterator[str]:
+    """Yield what is left of `secret` in base64, also behind other text such as `Bearer `."""
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + secret).decode().rstrip("=")
+        # The outermost characters may hold bits of what stands around.
+        middle = encoded[-(-before * 8 // 6) : (before + len(secret)) * 8 // 6]
+        for text in (encoded, middle) if before == 0 else (middle,):
+            yield text
+            yield text.translate(_URL_SAFE)
+
+
 class Scrubber:
     """Replaces the secrets it was told of, in each form in which they could surface."""
 
     def __init__(self) -> None:
         """Start without a secret."""
         self._forms: list[str] = []
+        self._pieces: set[str] = set()
 
     def hide(self, secret: str) -> None:
-        """Hide `secret` from now on: as it is, inside JSON, and in base64."""
+        """Hide `secret` from now on: as it is, inside JSON, in an address, and in base64."""
         if len(secret) < _SHORTEST_SECRET:
             return
-        encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
         escaped = json.dumps(secret)[1:-1]
-        self._forms += [secret, escaped, escaped.replace("/", r"\/"), encoded]
-        self._forms.sort(key=len, reverse=True)
+        forms = {secret, escaped, escaped.replace("/", r"\/"), quote(secret, safe="")}
+        forms |= set(_in_base64(secret.encode()))
+        self._forms = sorted(forms.union(self._forms), key=len, reverse=True)
+        self._pieces |= {
+            form[start : start + _SHORTEST_SECRET]
+            for form in forms
+            for start in range(len(form) - _SHORTEST_SECRET + 1)
+        }
+
+    def found_in(self, text: str) -> bool:
+        """Return whether `text` holds a secret."""
+        return any(form in text for form in self._forms)
 
     def scrub(self, text: str) -> str:
-        """Return `text` without the secrets."""
+        """Return `text` without the secrets, and without pieces of them (split, or cut off)."""
         for form in self._forms:
             text = text.replace(form, _HIDDEN)
-        return text
+        size = _SHORTEST_SECRET
+        starts = [i for i in range(len(text) - size + 1) if text[i : i + size] in self._pieces]
+        if not starts:
+            return text
+        covered = {position for start in starts for position in range(start, start + size)}
+        parts = groupby(enumerate(text), key=lambda item: item[0] in covered)
+        return "".join(
+            _HIDDEN if hidden else "".join(character for _, character in part)
+            for hidden, part in parts
+        )
 
     def scrub_bytes(self, data: bytes | bytearray) -> bytes | bytearray:
         """Return `data` without the secrets."""

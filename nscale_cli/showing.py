@@ -36,6 +36,8 @@ def _preview(image: SavedImage, terminal: Terminal) -> None:
 def _open(image: SavedImage, terminal: Terminal) -> None:
     assert image.path is not None
     try:
-        open_image(image.path, terminal.env)
+        # Any variable may hold the key: -a "$MY_KEY".
+        env = {n: v for n, v in terminal.env.items() if not terminal.scrubber.found_in(v)}
+        open_image(image.path, env)
     except ViewerUnavailable as error:
         terminal.warn(f"{image.path.name} was not opened: {error}")
