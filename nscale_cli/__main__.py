@@ -1,6 +1,7 @@
 """`python -m nscale_cli`, and the entry point of the `nscale` command."""
 
 import sys
+from contextlib import suppress
 
 
 def run() -> None:
@@ -9,14 +10,17 @@ def run() -> None:
 
     interrupts = Interrupts()
     try:
-        with interrupts.installed():
-            # Imported late, so that a signal during start-up is not a traceback either.
-            from nscale_cli.main import main
+        interrupts.install()
+        # Imported late, so that a signal during start-up is not a traceback either.
+        from nscale_cli.main import main
 
-            code = main(interrupts=interrupts)
+        code = main(interrupts=interrupts)
     except Signalled as signal:
-        sys.stderr.write("error: stopped before anything was sent\n")
-        code = 128 + signal.signal_number
+        stopped = interrupts.explain(signal.signal_number)
+        with suppress(OSError, AttributeError):  # standard error may be closed, or broken
+            sys.stderr.write(f"error: {stopped.message}\n")
+        code = stopped.code
+    interrupts.ignore()
     sys.exit(code)
 
 

@@ -76,7 +76,8 @@ class Client:
     def __exit__(self, *failure: object) -> None:
         """Close the connection, unless a request was given up in the middle: it ends with us."""
         if not self._given_up:
-            self._sdk.close()
+            with suppress(Exception):  # how the connection ends says nothing about the image
+                self._sdk.close()
 
     def generate(
         self,

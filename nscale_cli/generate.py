@@ -1,14 +1,16 @@
 """The run of `images generate`: buy, save, and account for everything that was paid for."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from nscale_cli.cleaning import excerpt
 from nscale_cli.client import Client
 from nscale_cli.connection import Connection
 from nscale_cli.environment import Environment
 from nscale_cli.errors import Billed, ExitCode, NotSaved, NscaleError, Stopped
 from nscale_cli.images import ImageRequest, SavedImage
-from nscale_cli.interrupts import Signalled
-from nscale_cli.names import Target
+from nscale_cli.interrupts import Interrupts, Signalled
+from nscale_cli.names import Target, text_of
 from nscale_cli.purchase import Purchase
 from nscale_cli.replies import Reply
 from nscale_cli.saving import Saver
@@ -26,6 +28,11 @@ class GenerateResult:
     images: tuple[SavedImage, ...]
     problems: tuple[NscaleError, ...]
     elapsed_seconds: float
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a signal ended the run."""
+        return any(isinstance(problem, Stopped) for problem in self.problems)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -63,14 +70,19 @@ def run_generate(
         request,
         connection,
         clock=clock,
-        announce=terminal.note,
+        announce=lambda text: _announce_retry(text, environment),
         on_reply=lambda: interrupts.hold(lambda: _announce_hold(terminal)),
     )
+    interrupts.explain = lambda number: _stopped(number, purchase, saver)
     try:
         _buy_and_save(purchase, saver, connection, terminal)
-        interrupts.release()
+        stopped = _stop_kept(interrupts)
     except Signalled as signal:
-        saver.problems.append(_stopped(signal, purchase, saver))
+        interrupts.hold()
+        stopped = interrupts.explain(signal.signal_number)
+        stopped.message += _keep_what_came(purchase, saver)
+    if stopped is not None:
+        saver.problems.append(stopped)
     return GenerateResult(
         request=request,
         images=tuple(saver.images),
@@ -83,24 +95,25 @@ def _buy_and_save(
     purchase: Purchase, saver: Saver, connection: Connection, terminal: Terminal
 ) -> None:
     try:
-        with terminal.working(f"Generating with {saver.request.model}"):
+        # All in one: a terminal that blocks must not stand between a paid reply and the disk.
+        with terminal.working(f"Generating with {excerpt(saver.request.model, 80)}"):
             terminal.debug(f"loading the client for {connection.base_url}")
             with Client(connection) as client:
                 terminal.debug("sending the request")
                 reply = purchase.make(client)
+                _save(reply, saver)
+            terminal.debug(f"received {len(reply.body)} bytes, request id {reply.request_id}")
     except NscaleError as error:
-        exchange = purchase.exchange
-        if exchange.arriving and exchange.body and exchange.reply is None:
-            error.message += f"; {saver.keep_incomplete(exchange.arrived)}"
+        if purchase.exchange.reply is None:
+            error.message += _keep_what_came(purchase, saver)
         saver.problems.append(error)
-        return
     except Exception:
         # A socket or a spinner that cannot be closed must not take a paid reply along.
-        if not purchase.exchange.arriving or purchase.exchange.reply is None:
+        paid = purchase.exchange.reply if purchase.exchange.arriving else None
+        if paid is None:
             raise
-        reply = purchase.exchange.reply
-    terminal.debug(f"received {len(reply.body)} bytes, request id {reply.request_id}")
-    _save(reply, saver)
+        if not saver.images and not saver.problems:
+            _save(paid, saver)
 
 
 def _save(reply: Reply, saver: Saver) -> None:
@@ -117,17 +130,40 @@ def _save(reply: Reply, saver: Saver) -> None:
         else:
             return
     saver.problems.append(NotSaved("the reply was received and paid for, but could not be kept"))
+def _keep_what_came(purchase: Purchase, saver: Saver) -> str:
+    """Keep a reply that was not saved, and return the end of the sentence that says so."""
+    exchange = purchase.exchange
+    if not exchange.arriving or not exchange.body:
+        return ""
+    # A copy, because the thread that was left behind may still be adding to it.
+    return f"; {saver.keep_incomplete(bytes(exchange.arrived))}"
+
+
+def _announce_retry(text: str, environment: Environment) -> None:
+    environment.interrupts.release()  # what was arriving broke off: nothing is at stake now
+    environment.terminal.note(text)
 
 
 def _announce_hold(terminal: Terminal) -> None:
     terminal.say("finishing: the image is arriving (once more to give it up)")
 
 
-def _stopped(signal: Signalled, purchase: Purchase, saver: Saver) -> Stopped:
+def _stop_kept(interrupts: Interrupts) -> Stopped | None:
+    """Return the stop that had to wait for the image, and keep signals waiting for the report."""
+    number = interrupts.take()
+    interrupts.hold()
+    return None if number is None else interrupts.explain(number)
+
+
+def _stopped(signal_number: int, purchase: Purchase, saver: Saver) -> Stopped:
+    reply = purchase.exchange.reply
     if saver.images:
-        what, billed = "stopped; the images above are saved", Billed.YES
+        places = [text_of(image.path or Path("standard output")) for image in saver.images]
+        what, billed = f"stopped; saved {', '.join(places)}", Billed.YES
+    elif reply is not None and 200 <= reply.status < 300:
+        what, billed = "stopped before an image was saved", Billed.YES
     elif purchase.may_be_billed:
         what, billed = "stopped while the service was at work", Billed.MAYBE
     else:
         what, billed = "stopped before anything was sent", Billed.NO
-    return Stopped(signal.signal_number, what, billed=billed)
+    return Stopped(signal_number, what, billed=billed)

@@ -1,9 +1,17 @@
 """Ctrl-C, SIGTERM and SIGHUP: at once while nothing is at stake, later while an image is saved."""
 
+import math
 import signal
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any, NoReturn
+
+from nscale_cli.errors import Stopped
+
+# Whoever leans on Ctrl-C means one stop. Not for ever: a library might swallow the first.
+_SAME_STOP_SECONDS = 1.0
 
 
 class Signalled(BaseException):
@@ -15,41 +23,77 @@ class Signalled(BaseException):
         self.signal_number = signal_number
 
 
+def _nothing_sent(signal_number: int) -> Stopped:
+    return Stopped(signal_number, "stopped before anything was sent")
+
+
 class Interrupts:
-    """The signals of one run: raised as `Signalled`, or kept until the paid image is safe."""
+    """The signals of one run: raised as `Signalled`, or kept until the paid image is safe.
+
+    `explain` turns a signal's number into what the user is told, which changes as the run goes on.
+    """
 
     def __init__(self) -> None:
         """Start with signals that act at once."""
+        self.explain: Callable[[int], Stopped] = _nothing_sent
         self._on_hold: Callable[[], None] | None = None
         self._pending: int | None = None
+        self._raised_at = -math.inf
+        self._routed: list[int] = []
+
+    def install(self) -> dict[int, Any]:
+        """Route the signals here and return the handlers that they had."""
+        names = ("SIGINT", "SIGTERM", "SIGHUP")
+        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+        # A signal that the parent ignores (nohup, a background job) stays ignored.
+        self._routed = [n for n in numbers if signal.getsignal(n) != signal.SIG_IGN]
+        return {number: signal.signal(number, self._receive) for number in self._routed}
 
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Route the signals here, and give them back at the end."""
-        names = ("SIGINT", "SIGTERM", "SIGHUP")
-        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-        # A signal that the parent ignores (nohup, a background job) stays ignored.
-        routed = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
-        before = {number: signal.signal(number, self._receive) for number in routed}
+        before = self.install()
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def hold(self, announce: Callable[[], None]) -> None:
+    def ignore(self) -> None:
+        """Ignore the signals from now on: the outcome stands, and the process is about to end."""
+        for number in self._routed:
+            signal.signal(number, signal.SIG_IGN)
+
+    def hold(self, announce: Callable[[], None] = lambda: None) -> None:
         """Keep the next signal until `release`, and call `announce` when it comes."""
         self._on_hold = announce
+
+    def take(self) -> int | None:
+        """Return the signal that was kept, if any, and keep the next one instead."""
+        number, self._pending = self._pending, None
+        return number
 
     def release(self) -> None:
         """Let signals act again; raise the one that was kept."""
         self._on_hold = None
-        if self._pending is not None:
-            number, self._pending = self._pending, None
-            raise Signalled(number)
+        number = self.take()
+        if number is not None:
+            self._raise(number)
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
-        if self._on_hold is None or self._pending is not None:
-            raise Signalled(number)
-        self._pending = number
-        self._on_hold()
+        if time.monotonic() - self._raised_at < _SAME_STOP_SECONDS:
+            return
+        if self._on_hold is None:
+            self._raise(number)
+        if self._pending is None:
+            self._pending = number
+            with suppress(Exception):  # the terminal may be gone, or in the middle of a write
+                self._on_hold()
+        elif not number == self._pending == getattr(signal, "SIGHUP", None):
+            # A terminal that closes hangs up twice, by its shell and by the kernel. Nobody asked
+            # twice then.
+            self._raise(number)
+
+    def _raise(self, number: int) -> NoReturn:
+        self._pending, self._raised_at = None, time.monotonic()
+        raise Signalled(number)

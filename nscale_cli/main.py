@@ -5,10 +5,12 @@ import sys
 import traceback
 from collections.abc import Sequence
 
+from nscale_cli.cleaning import excerpt
 from nscale_cli.environment import Environment
-from nscale_cli.errors import ExitCode, InternalError, NscaleError, Stopped, UsageError
+from nscale_cli.errors import ExitCode, InternalError, NscaleError, UsageError
 from nscale_cli.interrupts import Interrupts, Signalled
 from nscale_cli.report import report_failure
+from nscale_cli.settings import KEY_VARIABLES
 from nscale_cli.terminal import Terminal
 
 COMPLETION_VARIABLE = "_NSCALE_COMPLETE"
@@ -22,12 +24,15 @@ def main(*, interrupts: Interrupts) -> int:
 
 def run(arguments: list[str], environment: Environment) -> int:
     """Run the program with `arguments` (without its name) and return the exit code."""
+    for name in KEY_VARIABLES:
+        environment.terminal.scrubber.hide(environment.terminal.env.get(name, "").strip())
     try:
         return _invoke(arguments, environment)
     except NscaleError as error:
         return _fail(error, arguments, environment.terminal)
     except Signalled as signal:
-        stopped = Stopped(signal.signal_number, "stopped before anything was sent")
+        environment.interrupts.hold()
+        stopped = environment.interrupts.explain(signal.signal_number)
         return _fail(stopped, arguments, environment.terminal)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else ExitCode.OK
@@ -63,14 +68,15 @@ def _usage_error(error: Exception) -> UsageError:
     """Return what Typer found wrong with the command line, in the form of every other error."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "nscale"
-    message = getattr(error, "format_message", error.__str__)()
+    message = excerpt(getattr(error, "format_message", error.__str__)())
     return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=f"see {command} --help")
 
 
 def _fail(error: NscaleError, arguments: list[str], terminal: Terminal) -> int:
     """Report `error`; where even that fails, its exit code still tells."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    command = " ".join(arguments[:2]) if "--json" in options else None
+    wanted = "--json" in options and not terminal.answered  # there is one document, never two
+    command = " ".join(arguments[:2]) if wanted else None
     try:
         report_failure(error, terminal, command=command)
     except NscaleError as second:
@@ -83,7 +89,7 @@ def _internal_error(bug: Exception) -> InternalError:
     frame = traceback.extract_tb(bug.__traceback__)[-1]
     place = f"{os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119 - text only
     return InternalError(
-        f"this is a bug in nscale: {type(bug).__name__} at {place}: {bug}",
+        f"this is a bug in nscale: {type(bug).__name__} at {place}: {excerpt(str(bug))}",
         hint="please report it, with the output of the same command with --debug",
     )
 

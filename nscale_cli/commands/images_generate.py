@@ -89,8 +89,10 @@ def generate(
             report_plan(make_plan(request, connection, target), terminal, as_json=as_json)
             return ExitCode.OK
         result = run_generate(request, connection, target, environment, force=force)
-    report_generated(result, terminal, as_json=as_json)
-    show_images(result.images, terminal, preview=preview, opens=open_images)
+        report_generated(result, terminal, as_json=as_json)
+    if (preview or open_images) and not result.stopped:
+        environment.interrupts.release()
+        show_images(result.images, terminal, preview=preview, opens=open_images)
     return result.exit_code
 
 
