@@ -5,11 +5,16 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import BinaryIO, Protocol
+from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, TextIO, cast
 
 from nscale_cli.cleaning import Scrubber, clean
 from nscale_cli.errors import StdoutFailed
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+SHOW_CURSOR = "\x1b[?25h"
+_DUMB_TERMINALS = ("dumb", "unknown")
 _STYLES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
 
 
@@ -40,6 +45,7 @@ class Terminal:
         self.env = env
         self.quiet = False
         self.debugging = False
+        self.answered = False
         self.scrubber = Scrubber()
         self._stdin, self._stdout, self._stderr = stdin, stdout, stderr
         self._print_above: Callable[[str], None] | None = None
@@ -65,7 +71,7 @@ class Terminal:
         return (
             self._stderr is not None
             and self._stderr.isatty()
-            and self.env.get("TERM", "") != "dumb"
+            and self.env.get("TERM", "") not in _DUMB_TERMINALS
         )
 
     @property
@@ -93,13 +99,18 @@ class Terminal:
     def answer(self, text: str) -> None:
         """Write `text` and a line end to stdout; raise StdoutFailed where it cannot be written.
 
-        A reader that has gone is no failure. A path may hold any byte: what os.fsdecode could
-        not decode is written as it was.
+        A reader that has gone is no failure. A path may hold any byte: a script gets it as it is,
+        and a terminal, which would act on some, gets it spelled out.
         """
         if self._stdout is None:
             return
+        self.answered = True
+        data = text.encode("utf-8", "surrogateescape")
+        if self.stdout_is_tty:
+            lines = data.decode("utf-8", "backslashreplace").split("\n")
+            data = "\n".join(clean(line) for line in lines).encode()
         try:
-            self.write_answer(text.encode("utf-8", "surrogateescape") + b"\n")
+            self.write_answer(data + b"\n")
         except OSError as error:
             self._abandon_stdout()
             if error.errno not in (errno.EPIPE, errno.EINVAL):  # Windows reports EINVAL
@@ -115,10 +126,8 @@ class Terminal:
         self._stdout.buffer.flush()
 
     def _abandon_stdout(self) -> None:
+        _divert(sys.__stdout__, from_stream=self._stdout)
         self._stdout = None
-        # The interpreter flushes sys.stdout at exit and would report the same failure again.
-        if sys.stdout is not None and sys.stdout is sys.__stdout__:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
 
     def note(self, text: str) -> None:
         """Say something on stderr, unless the user asked for quiet."""
@@ -151,15 +160,20 @@ class Terminal:
     def _write_error(self, text: str) -> None:
         if self._print_above is not None:
             self._print_above(text)
-            return
+        else:
+            self._put(f"{text}\n")
+
+    def _put(self, text: str) -> None:
         if self._stderr is None:
             return
         encoding = getattr(self._stderr, "encoding", None) or "utf-8"
         try:
-            self._stderr.buffer.write(text.encode(encoding, "backslashreplace") + b"\n")
+            self._stderr.buffer.write(text.encode(encoding, "backslashreplace"))
             self._stderr.buffer.flush()
         except OSError:
-            self._stderr = None  # nobody listens any more; the exit code still speaks
+            # Nobody listens any more; the exit code still speaks.
+            _divert(sys.__stderr__, from_stream=self._stderr)
+            self._stderr = None
 
     @contextmanager
     def working(self, text: str) -> Iterator[None]:
@@ -167,16 +181,70 @@ class Terminal:
         if self.quiet or not self.stderr_is_tty:
             yield
             return
-        from rich.console import Console
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
         from rich.text import Text
 
-        console = Console(stderr=True, no_color=not self.coloured, highlight=False, markup=False)
-        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False))
-        with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        progress = self._spinner()
+        try:
+            progress.start()
             progress.add_task(clean(self.scrubber.scrub(text)), total=None)
-            self._print_above = lambda line: console.print(Text.from_ansi(line), soft_wrap=True)
+            self._print_above = lambda line: progress.console.print(
+                Text.from_ansi(line), soft_wrap=True
+            )
+            yield
+        finally:
+            self._print_above = None
             try:
-                yield
+                progress.stop()
             finally:
-                self._print_above = None
+                self._put(SHOW_CURSOR)  # also where a signal came while the spinner stopped
+
+    def _spinner(self) -> "Progress":
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        console = Console(
+            file=cast("IO[str]", _Unfailing(self._put)),
+            force_terminal=True,
+            force_interactive=True,
+            no_color=not self.coloured,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False))
+        return Progress(
+            *columns,
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+
+def _divert(standard: TextIO | None, *, from_stream: Stream | None) -> None:
+    """Send what is left in a broken standard stream nowhere.
+
+    The interpreter flushes it at exit, and would end with an exit code of its own.
+    """
+    if standard is not None and standard is from_stream:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), standard.fileno())
+
+
+class _Unfailing:
+    """Stderr as rich wants it, which never fails: a terminal that has gone harms no image."""
+
+    encoding = "utf-8"
+
+    def __init__(self, put: Callable[[str], None]) -> None:
+        self._put = put
+
+    def write(self, text: str) -> int:
+        self._put(text)
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+    def isatty(self) -> bool:
+        return True
