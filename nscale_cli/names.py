@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
+from nscale_cli.cleaning import excerpt
 from nscale_cli.errors import UsageError
 from nscale_cli.images import ImageRequest
 
@@ -170,4 +171,4 @@ def _require_known_fields(template: str) -> None:
         raise UsageError("-o holds a brace without its partner", hint=hint) from None
     for _, name, spec, conversion in fields:
         if name is not None and (name not in _FIELDS or spec or conversion):
-            raise UsageError(f"-o has an unknown field {{{name}}}", hint=hint)
+            raise UsageError(f"-o has an unknown field {{{excerpt(name, 40)}}}", hint=hint)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from nscale_cli.cleaning import excerpt
 from nscale_cli.dry_run import Plan
 from nscale_cli.errors import Billed, ExitCode, NscaleError
 from nscale_cli.generate import GenerateResult
@@ -37,8 +38,11 @@ def report_generated(result: GenerateResult, terminal: Terminal, *, as_json: boo
 
 def report_problem(error: NscaleError, terminal: Terminal) -> None:
     """Say on stderr what failed, whether it cost anything, and what to do next."""
-    sentence = "" if error.code in _PLAIN_CODES else f". {_BILLED_SENTENCES[error.billed]}"
-    terminal.say(f"{error.message.rstrip('.')}{sentence}", label="error", style="red")
+    message = error.message if error.message.endswith("...") else error.message.rstrip(".")
+    if error.code not in _PLAIN_CODES:
+        stop = "" if message.endswith("...") else "."
+        message = f"{message}{stop} {_BILLED_SENTENCES[error.billed]}"
+    terminal.say(message, label="error", style="red")
     if error.request_id:
         terminal.say(error.request_id, label="request id", style="dim")
     if error.hint:
@@ -64,12 +68,12 @@ def report_plan(plan: Plan, terminal: Terminal, *, as_json: bool) -> None:
             "cost_usd": plan.cost_usd,
             "url": plan.url,
             "body": plan.request.body,
-            "paths": list(plan.paths),
+            "paths": [text_of(Path(path)) for path in plan.paths],
         }
         _write_json(envelope("images generate", data, [], terminal), terminal)
         return
     terminal.answer(f"POST {plan.url}")
-    terminal.answer(f"Authorization: Bearer [hidden, from {plan.key_source}]")
+    terminal.answer(f"Authorization: Bearer [hidden, from {excerpt(plan.key_source)}]")
     terminal.answer(json.dumps(plan.request.body, indent=2))
     for path in plan.paths:
         terminal.answer(f"would save {path}")
@@ -104,7 +108,7 @@ def envelope(
                 "hint": scrub(error.hint) if error.hint else None,
                 "billed": error.billed.value,
                 "http_status": error.http_status,
-                "request_id": error.request_id,
+                "request_id": scrub(error.request_id) if error.request_id else None,
             }
             for error in errors
         ],
@@ -161,5 +165,4 @@ def _amount(byte_count: int) -> str:
 
 
 def _write_json(document: dict[str, object], terminal: Terminal) -> None:
-    # ASCII only: no control or format character of a prompt or a path reaches a terminal.
     terminal.answer(json.dumps(document))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from nscale_cli.cleaning import excerpt
 from nscale_cli.connection import ApiKey, key_from_environment
 from nscale_cli.errors import KeyRejected, UsageError
 from nscale_cli.names import disk_path
@@ -82,7 +83,9 @@ def _read_file(name: str) -> bytes:
         with disk_path(name).open("rb") as file:
             return file.read(_LARGEST_INPUT_BYTES + 1)
     except OSError as error:
-        raise UsageError(f"{name} cannot be read: {error.strerror}; nothing was sent") from None
+        raise UsageError(
+            f"{excerpt(name)} cannot be read: {error.strerror}; nothing was sent"
+        ) from None
 
 
 def _text(data: bytes, source: str) -> str:
