@@ -5,10 +5,12 @@ import select
 import socket
 import ssl
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 HOST = "127.0.0.1"
@@ -82,6 +84,20 @@ class Connection:
     def pause(self, seconds: float) -> None:
         """Let what was sent reach the other side."""
         self._stopping.wait(seconds)
+
+    def wait_until_read(self) -> None:
+        """Return when the program has read all that was sent."""
+        if sys.platform != "linux":
+            self.pause(0.5)
+            return
+        ports = [
+            f"{end[1]:04X}" for end in (self._client.getpeername(), self._client.getsockname())
+        ]
+        unread = True
+        while unread and not self._stopping.wait(0.01):
+            rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+            queues = [row[4] for row in rows if [end.split(":")[1] for end in row[1:3]] == ports]
+            unread = any(not queue.endswith(":00000000") for queue in queues)
 
     def close(self) -> None:
         """End the connection with a FIN."""

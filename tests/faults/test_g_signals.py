@@ -1,0 +1,264 @@
+"""Signals, streams and environments: wherever a run is stopped, what is paid for is kept."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import KEY, Cli, Outcome, Program, require_invariants
+from tests.faults.conftest import good_reply, png
+from tests.faults.gates import Gate, HalfReply, read_until, start, until
+from tests.faults.raw_server import Connection, RawServer, answers
+
+Injected = Callable[[bool, str], None]
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM] + ([signal.SIGHUP] if os.name != "nt" else [])
+each_signal = pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+NOTHING_SENT = "error: stopped before anything was sent"
+FINISHING = "finishing: the image is arriving (once more to give it up)\n"
+
+
+def ended(run: "subprocess.Popen[bytes]", already_read: str = "") -> Outcome:
+    """Wait for the program and return what it left behind."""
+    stdout, stderr = run.communicate(timeout=120)
+    outcome = Outcome(
+        exit_code=run.returncode, stdout_bytes=stdout, stderr=already_read + stderr.decode()
+    )
+    require_invariants(outcome)
+    return outcome
+
+
+def require_saved(outcome: Outcome, folder: Path, number: int) -> None:
+    """Assert that the image is on disk, its path on stdout, and the stop was told."""
+    assert outcome.exit_code == 128 + number
+    assert outcome.stdout == f"{folder}/cat.png\n"
+    assert (folder / "cat.png").read_bytes() == png()
+    stopped = f"error: stopped; saved {folder}/cat.png. The request was billed.\n"
+    assert outcome.stderr.endswith(stopped), outcome.stderr
+    assert not list(folder.glob(".*"))
+
+
+@each_signal
+@pytest.mark.parametrize("module", ["nscale_cli.main", "typer", "openai"])
+def test_a_signal_during_start_up_has_cost_nothing(
+    program: Program, raw: RawServer, injected: Injected, number: signal.Signals, module: str
+) -> None:
+    """Modules take a second to load; a signal then is one line, and no traceback."""
+    gate = Gate(program.cwd, module)
+    with start(program, raw, env=program.env | gate.env) as run:
+        gate.wait(run)
+        run.send_signal(number)
+        outcome = ended(run)
+
+    assert outcome.exit_code == 128 + number
+    assert outcome.stderr.splitlines()[0].startswith(NOTHING_SENT)
+    assert len(outcome.stderr.splitlines()) == 1
+    assert raw.connections == 0
+    injected(run.returncode == 128 + number, f"{number.name} while {module} is imported")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc/net/tcp is Linux's")
+@each_signal
+def test_a_signal_while_connecting_has_cost_nothing(
+    program: Program, injected: Injected, number: signal.Signals
+) -> None:
+    """The service's queue is full: nobody has accepted the connection."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = listener.getsockname()[1]
+        fillers = [socket.socket() for _ in range(3)]
+        for filler in fillers:
+            filler.settimeout(0)
+            filler.connect_ex(("127.0.0.1", port))
+        before = attempts_to_connect(port)
+        address = ("--base-url", f"http://127.0.0.1:{port}/v1", "-a", KEY)
+        with program.start("images", "generate", "cat", *address) as run:
+            until(lambda: attempts_to_connect(port) > before, run)
+            run.send_signal(number)
+            outcome = ended(run)
+        for filler in fillers:
+            filler.close()
+
+    assert outcome.exit_code == 128 + number
+    assert outcome.stderr == f"{NOTHING_SENT}. Nothing was billed.\n"
+    injected(before >= 1, f"{number.name} while connecting")
+
+
+def attempts_to_connect(port: int) -> int:
+    """Return how many connections to `port` have been begun and not accepted."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return sum(line.split()[2:4] == [f"0100007F:{port:04X}", "02"] for line in lines)
+
+
+@each_signal
+def test_a_signal_in_the_middle_of_a_reply_waits_for_the_image(
+    program: Program, raw: RawServer, injected: Injected, number: signal.Signals
+) -> None:
+    """It is paid for: it is saved, its path is told, and the exit code still tells the signal."""
+    script = HalfReply()
+    raw.scripts = [script]
+    with start(program, raw) as run:
+        until(script.half_sent.is_set, run)
+        run.send_signal(number)
+        said = read_until(run, FINISHING)
+        script.go_on.set()
+        outcome = ended(run, said)
+
+    require_saved(outcome, program.cwd, number)
+    assert raw.posts == 1
+    injected(outcome.stderr.startswith(FINISHING), f"{number.name} in the middle of a reply")
+
+
+@each_signal
+def test_a_signal_while_the_image_is_written_waits_for_the_disk(
+    program: Program, raw: RawServer, injected: Injected, number: signal.Signals
+) -> None:
+    """A slow disk: the second sync of the run (the first tries out the folder) takes long."""
+    raw.scripts = [answers(good_reply())]
+    gate = Gate(program.cwd, "fsync", times=2)
+    with start(program, raw, env=program.env | gate.env) as run:
+        gate.wait(run)
+        run.send_signal(number)
+        said = read_until(run, FINISHING)
+        gate.open()
+        outcome = ended(run, said)
+
+    require_saved(outcome, program.cwd, number)
+    injected(outcome.stderr.startswith(FINISHING), f"{number.name} while the image is written")
+
+
+@each_signal
+def test_a_signal_during_the_preview_leaves_the_image(
+    program: Program, raw: RawServer, injected: Injected, number: signal.Signals
+) -> None:
+    """Image and path are safe before anything is drawn."""
+    raw.scripts = [answers(good_reply())]
+    gate = Gate(program.cwd, "PIL")
+    with start(program, raw, "-p", env=program.env | gate.env) as run:
+        gate.wait(run)
+        run.send_signal(number)
+        outcome = ended(run)
+
+    require_saved(outcome, program.cwd, number)
+    assert outcome.stderr.count("\n") == 2
+    injected("saved cat.png" in outcome.stderr, f"{number.name} during the preview")
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)], ids=["plain", "json"])
+def test_a_second_signal_gives_the_image_up_but_keeps_what_came(
+    program: Program, raw: RawServer, injected: Injected, flags: tuple[str, ...]
+) -> None:
+    """The user asked twice; half a reply may still be evidence."""
+    script = HalfReply()
+    raw.scripts = [script]
+    with start(program, raw, *flags) as run:
+        until(script.half_sent.is_set, run)
+        run.send_signal(signal.SIGINT)
+        said = read_until(run, FINISHING)
+        run.send_signal(signal.SIGTERM)
+        outcome = ended(run, said)
+        script.go_on.set()
+
+    kept = program.cwd / "cat-incomplete-reply.json"
+    assert outcome.exit_code == 143
+    assert outcome.stderr == (
+        f"{FINISHING}error: stopped while the service was at work; it is kept at {kept}. "
+        "The image may have been made, and billed.\n"
+    )
+    assert good_reply().startswith(kept.read_bytes()) and kept.stat().st_size
+    if flags:
+        (error,) = outcome.document["errors"]
+        assert (error["code"], error["billed"]) == ("terminated", "maybe")
+    injected(raw.posts == 1, "a second signal in the middle of a reply")
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_signals_without_end_do_not_change_the_outcome(
+    program: Program, raw: RawServer, injected: Injected, number: signal.Signals
+) -> None:
+    """Somebody leans on Ctrl-C while the service works."""
+    raw.scripts = [Connection.hang]
+    with start(program, raw) as run:
+        until(lambda: raw.posts == 1, run)
+        sent = 0
+        while run.poll() is None:
+            run.send_signal(number)
+            sent += 1
+        outcome = ended(run)
+
+    assert outcome.exit_code == 128 + number
+    assert "stopped while the service was at work" in outcome.stderr
+    assert "Nothing was billed" not in outcome.stderr
+    injected(sent > 1, f"{number.name}, many times")
+
+
+def test_an_ignored_hang_up_stays_ignored(
+    program: Program, raw: RawServer, injected: Injected
+) -> None:
+    """`nohup nscale ...` goes on when its terminal has gone."""
+    script = HalfReply()
+    raw.scripts = [script]
+    ignored = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)}
+    with start(program, raw, **ignored) as run:
+        until(script.half_sent.is_set, run)
+        run.send_signal(signal.SIGHUP)
+        script.go_on.set()
+        outcome = ended(run)
+
+    assert outcome.exit_code == 0
+    assert (program.cwd / "cat.png").read_bytes() == png()
+    injected("finishing" not in outcome.stderr, "SIGHUP under nohup")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_a_stopped_program_goes_on_where_it_was(
+    program: Program, raw: RawServer, injected: Injected
+) -> None:
+    """Ctrl-Z and fg: the reply came meanwhile."""
+    script = HalfReply()
+    raw.scripts = [script]
+    with start(program, raw) as run:
+        until(script.half_sent.is_set, run)
+        run.send_signal(signal.SIGSTOP)
+        state = Path(f"/proc/{run.pid}/stat")
+        until(lambda: state.read_text().rsplit(")", 1)[1].split()[0] == "T")
+        script.go_on.set()
+        until(lambda: raw.played == 1)
+        run.send_signal(signal.SIGCONT)
+        outcome = ended(run)
+
+    assert outcome.exit_code == 0
+    assert (program.cwd / "cat.png").read_bytes() == png()
+    injected(raw.posts == 1, "SIGSTOP, then SIGCONT")
+
+
+HOMES = {
+    "none": {"HOME": None, "TMPDIR": None},
+    "a folder that is none": {"HOME": "{tmp}/file/home", "TMPDIR": "{tmp}/file"},
+    "relative": {"HOME": "home", "XDG_STATE_HOME": "state", "TMPDIR": "."},
+    "empty": {"HOME": "", "XDG_STATE_HOME": "", "TMPDIR": ""},
+}
+
+
+@pytest.mark.parametrize("variables", HOMES.values(), ids=HOMES)
+def test_a_rescue_finds_a_place_without_a_home(
+    cli: Cli, tmp_path: Path, injected: Injected, variables: dict[str, str | None]
+) -> None:
+    """Containers and services often have none."""
+    (tmp_path / "file").touch()
+    (tmp_path / "pipes").mkdir()
+    os.mkfifo(tmp_path / "pipes" / "nobody-reads")
+    env = {name: (value or "").format(tmp=tmp_path) for name, value in variables.items()}
+
+    outcome = cli("images", "generate", "cat", "--sandbox", "-o", "pipes/nobody-reads", env=env)
+
+    assert outcome.exit_code == 20
+    assert outcome.stdout == f"{tmp_path}/nobody-reads\n"
+    injected("No such device or address" in outcome.stderr, f"no home: {variables}")
