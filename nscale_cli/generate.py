@@ -130,6 +130,8 @@ def _save(reply: Reply, saver: Saver) -> None:
         else:
             return
     saver.problems.append(NotSaved("the reply was received and paid for, but could not be kept"))
+
+
 def _keep_what_came(purchase: Purchase, saver: Saver) -> str:
     """Keep a reply that was not saved, and return the end of the sentence that says so."""
     exchange = purchase.exchange

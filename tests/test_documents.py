@@ -1,0 +1,43 @@
+"""The documents say what is: the tests, files and commands that they name exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+
+def test_every_test_that_the_reliability_page_names_exists() -> None:
+    """A row without its proof is only a claim."""
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(test_\w+)`", page))
+    sources = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/*.py"))
+
+    assert len(named) > 100
+    assert {name for name in named if f"def {name}(" not in sources} == set()
+
+
+def test_every_row_of_the_reliability_page_names_a_test() -> None:
+    """The fault, what is seen, the exit code, the proof."""
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if re.match(r"\| (?!fault |-)", line)]
+
+    assert [row for row in rows if not re.search(r"\| `test_\w+`[^|]* \|$", row)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    """Also the pictures."""
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_readme_begins_with_the_two_commands() -> None:
+    """CI runs them as they stand there."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+
+    assert "--sandbox" in blocks[0]
+    assert "pytest" in blocks[1]
