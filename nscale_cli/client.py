@@ -204,7 +204,10 @@ def _build_sdk(
         api_key=connection.api_key.value,
         base_url=connection.base_url,
         max_retries=0,
-        timeout=httpx2.Timeout(connection.timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS),
+        # Later than our own limit, so that it is always that one which ends a silence.
+        timeout=httpx2.Timeout(
+            connection.timeout_seconds + CONNECT_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS
+        ),
         http_client=http_client,
     )
 

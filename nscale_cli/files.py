@@ -6,15 +6,16 @@ synced; then its final name, given without replacing. The last whole copy is nev
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
-from nscale_cli.errors import NotSaved, UsageError
+from nscale_cli.errors import UsageError
 from nscale_cli.names import Target, candidates
 
 _MOST_NUMBERED_NAMES = 100_000
+_unfinished: set[Path] = set()  # the temporary files of saves under way
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 _CREATE |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _DEVICE_FOLDERS = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))
@@ -70,7 +71,7 @@ def _make_folder(folder: Path) -> None:
             raise OSError(None, f"{trial.name} is in it and cannot be removed")
     except OSError as error:
         if isinstance(error, Stranded):
-            _remove(error.copy)
+            remove_quietly(error.copy)
         raise UsageError(
             f"the folder {folder} cannot be written to: {error.strerror}; nothing was sent",
             hint="choose another with -o FOLDER/",
@@ -132,9 +133,10 @@ def _whole_copy(data: bytes | bytearray, wanted: Path) -> Iterator[Path]:
     It is removed in the end, except where a failure, which becomes Stranded, finds it whole.
     """
     temporary = wanted.with_name(f".{os.urandom(6).hex()}.part")
-    descriptor = os.open(temporary, _CREATE, 0o666)
+    _unfinished.add(temporary)
     whole = stranded = False
     try:
+        descriptor = os.open(temporary, _CREATE, 0o666)
         try:
             _write_all(descriptor, data)
             whole = os.fstat(descriptor).st_size == len(data)
@@ -145,16 +147,25 @@ def _whole_copy(data: bytes | bytearray, wanted: Path) -> Iterator[Path]:
             os.close(descriptor)
         yield temporary
     except Exception as failure:
-        stranded = whole
         if whole:
+            _unfinished.discard(temporary)
+            stranded = True
             raise Stranded(failure, temporary) from None
         raise
     finally:
         if not stranded:
-            _remove(temporary)
+            remove_quietly(temporary)
+        _unfinished.discard(temporary)
 
 
-def _remove(path: Path) -> None:
+def remove_unfinished() -> None:
+    """Remove what a save left behind that a signal broke off."""
+    while _unfinished:
+        remove_quietly(_unfinished.pop())
+
+
+def remove_quietly(path: Path) -> None:
+    """Remove `path`, or leave it where that is not allowed."""
     with suppress(OSError):
         path.unlink(missing_ok=True)
 
@@ -194,57 +205,3 @@ def _move_without_replacing(temporary: Path, name: Path) -> None:
         except OSError:
             name.unlink()
             raise
-
-
-def rescue(
-    data: bytes | bytearray, name: str, env: Mapping[str, str], *, after: Exception | None = None
-) -> Path:
-    """Save `data` in the first rescue folder that takes it; raise NotSaved if none does.
-
-    `after` is the failure that made it necessary. A whole copy that was stranded is removed only
-    when a better one is safe, and is the answer where there is none.
-    """
-    failures = [after]
-    for folder in _rescue_folders(env):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            path = save(data, folder / name, replace=False, numbered=True)
-        except (OSError, MemoryError) as failure:
-            failures.append(failure)
-            continue
-        _keep_one_of(failures, path)
-        return path
-    stranded = _keep_one_of(failures, None)
-    if stranded is not None:
-        return stranded
-    raise NotSaved(
-        f"{name} was received and paid for, but no folder would take it",
-        hint="free some disk space; ask the service whether the image can be fetched again",
-    )
-
-
-def _keep_one_of(failures: Iterable[Exception | None], path: Path | None) -> Path | None:
-    """Remove what was stranded, but for the first copy where there is no `path`; return it."""
-    for failure in failures:
-        if not isinstance(failure, Stranded):
-            continue
-        if path is None:
-            path = failure.copy
-        else:
-            _remove(failure.copy)
-    return path
-
-
-def _rescue_folders(env: Mapping[str, str]) -> Iterator[Path]:
-    state = env.get("XDG_STATE_HOME") or env.get("LOCALAPPDATA")
-    home = env.get("HOME") or env.get("USERPROFILE")
-    if state and Path(state).is_absolute():
-        yield Path(state) / "nscale" / "rescued"
-    elif home and Path(home).is_absolute():
-        yield Path(home) / ".local" / "state" / "nscale" / "rescued"
-    with suppress(OSError):
-        yield Path.cwd()
-    # Not tempfile.gettempdir(): on a full disk it finds no folder, and raises.
-    for text in (*(env.get(name, "") for name in ("TMPDIR", "TEMP", "TMP")), "/var/tmp", "/tmp"):
-        if Path(text).is_absolute():
-            yield Path(text)

@@ -8,6 +8,7 @@ from nscale_cli.client import Client
 from nscale_cli.connection import Connection
 from nscale_cli.environment import Environment
 from nscale_cli.errors import Billed, ExitCode, NotSaved, NscaleError, Stopped
+from nscale_cli.files import remove_unfinished
 from nscale_cli.images import ImageRequest, SavedImage
 from nscale_cli.interrupts import Interrupts, Signalled
 from nscale_cli.names import Target, text_of
@@ -79,6 +80,7 @@ def run_generate(
         stopped = _stop_kept(interrupts)
     except Signalled as signal:
         interrupts.hold()
+        remove_unfinished()
         stopped = interrupts.explain(signal.signal_number)
         stopped.message += _keep_what_came(purchase, saver)
     if stopped is not None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from nscale_cli.cleaning import excerpt
 from nscale_cli.environment import Environment
 from nscale_cli.errors import ExitCode, InternalError, NscaleError, UsageError
+from nscale_cli.files import remove_unfinished
 from nscale_cli.interrupts import Interrupts, Signalled
 from nscale_cli.report import report_failure
 from nscale_cli.settings import KEY_VARIABLES
@@ -32,6 +33,7 @@ def run(arguments: list[str], environment: Environment) -> int:
         return _fail(error, arguments, environment.terminal)
     except Signalled as signal:
         environment.interrupts.hold()
+        remove_unfinished()
         stopped = environment.interrupts.explain(signal.signal_number)
         return _fail(stopped, arguments, environment.terminal)
     except SystemExit as leaving:

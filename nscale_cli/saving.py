@@ -20,6 +20,7 @@ from nscale_cli.errors import (
 from nscale_cli.images import GeneratedImage, ImageRequest, SavedImage
 from nscale_cli.names import EXTENSIONS, Target, slug
 from nscale_cli.replies import Reply, complaint_in
+from nscale_cli.rescue import rescue
 
 
 @dataclass(slots=True, kw_only=True)
@@ -125,7 +126,7 @@ class Saver:
 
     def _rescue(self, data: bytes, name: str, place: str, error: Exception) -> Path | None:
         try:
-            path = files.rescue(data, name, self.env, after=error)
+            path = rescue(data, name, self.env, after=error)
         except NotSaved as problem:
             self.problems.append(problem)
             return None
@@ -174,7 +175,7 @@ class Saver:
                 )
             except OSError as error:
                 failure = error
-        return files.rescue(data, name, self.env, after=failure)
+        return rescue(data, name, self.env, after=failure)
 
     def _add(self, problem: NscaleError, reply: Reply) -> None:
         problem.http_status, problem.request_id = reply.status, reply.request_id

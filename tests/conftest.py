@@ -193,6 +193,11 @@ class Program:
         inherited = {name: value for name, value in os.environ.items() if name.startswith(kept)}
         return inherited | {"HOME": str(self.cwd / "home")}
 
+    @property
+    def bare_env(self) -> dict[str, str]:
+        """The same without coverage, which cannot write, or be loaded, where little is allowed."""
+        return {name: value for name, value in self.env.items() if "COVERAGE" not in name}
+
     def start(self, *arguments: str, **options: object) -> "subprocess.Popen[bytes]":
         """Start the program and return at once."""
         settings = {

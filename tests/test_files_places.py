@@ -12,6 +12,7 @@ from nscale_cli import files
 from nscale_cli.errors import NotSaved, UsageError
 from nscale_cli.images import ImageRequest, Size
 from nscale_cli.names import plan
+from nscale_cli.rescue import rescue as rescue_bytes
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
 
@@ -128,7 +129,7 @@ def test_folder_that_takes_no_file_is_refused(tmp_path: Path) -> None:
 
 def rescue(env: dict[str, str]) -> Path:
     """Rescue an image."""
-    return files.rescue(b"image", "fox.png", env)
+    return rescue_bytes(b"image", "fox.png", env)
 
 
 @pytest.fixture
@@ -205,7 +206,7 @@ def stranded(folder: Path) -> files.Stranded:
 def test_stranded_copy_gives_way_to_a_rescued_one(tmp_path: Path, cwd: Path) -> None:
     """One image is one file."""
     failure = stranded(tmp_path)
-    path = files.rescue(b"image", "fox.png", {"HOME": str(tmp_path)}, after=failure)
+    path = rescue_bytes(b"image", "fox.png", {"HOME": str(tmp_path)}, after=failure)
     assert path.read_bytes() == b"image"
     assert not failure.copy.exists()
 
@@ -221,7 +222,7 @@ def test_stranded_copy_is_the_last_resort(
     monkeypatch.setattr(os, "fsync", fail)
     failure = stranded(tmp_path)
     env = {"HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
-    assert files.rescue(b"image", "fox.png", env, after=failure) == failure.copy
+    assert rescue_bytes(b"image", "fox.png", env, after=failure) == failure.copy
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [failure.copy]
 
 

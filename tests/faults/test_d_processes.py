@@ -62,7 +62,9 @@ def test_a_folder_of_somebody_else_is_refused_before_paying(
         closed.chmod(0o500)
         open_folder.chmod(0o555)
 
-    outcome = UnprivilegedProgram(cwd=open_folder).run(*arguments(served, "-o", output))
+    outcome = UnprivilegedProgram(cwd=open_folder).run(
+        *arguments(served, "-o", output), env=Program(cwd=open_folder).bare_env
+    )
 
     assert outcome.exit_code == 2
     refused = closed if output.startswith("closed") else open_folder
@@ -111,7 +113,7 @@ def limited(program: Program, size: int) -> dict[str, object]:
     import resource
 
     # What measures the tests would run into the limit, and Python would store half a module.
-    env = {name: value for name, value in program.env.items() if "COVERAGE" not in name}
+    env = program.bare_env
     limit = (size, size)
     env["PYTHONDONTWRITEBYTECODE"] = "1"
     return {"env": env, "preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit)}

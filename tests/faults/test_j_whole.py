@@ -28,7 +28,9 @@ def run_in(memory: int, program: Program, server: RawServer) -> Outcome:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
     address = ("--base-url", server.base_url, "-a", KEY)
-    return program.run("images", "generate", "cat", *address, preexec_fn=limit)
+    return program.run(
+        "images", "generate", "cat", *address, preexec_fn=limit, env=program.bare_env
+    )
 
 
 def require_nothing_lost(outcome: Outcome, folder: Path) -> None:
@@ -137,7 +139,7 @@ def test_memory_that_runs_out_anywhere_in_a_save_loses_no_image(
     torture = subprocess.run(
         [sys.executable, "-c", TORTURE],
         cwd=tmp_path,
-        env=program.env,
+        env=program.bare_env,
         capture_output=True,
         check=False,
     )
