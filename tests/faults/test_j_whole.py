@@ -154,6 +154,17 @@ def test_memory_that_runs_out_anywhere_in_a_save_loses_no_image(
     injected(sum(bool(outcome["codes"]) for outcome in outcomes) > 50, f"no memory, {burst} times")
 
 
+def taken_from_the_last_places(sold: list[bytes]) -> set[bytes]:
+    """Return the images that were rescued beyond the folder of the test, and remove them there."""
+    found = set()
+    for path in (path for place in ("/var/tmp", "/tmp") for path in Path(place).glob("cat*.png")):
+        data = path.read_bytes()
+        if data in sold:
+            found.add(data)
+            path.unlink()
+    return found
+
+
 @pytest.mark.parametrize("seed", [1000, 2000])
 def test_a_computer_that_fails_at_random_loses_no_image(
     raw: RawServer, injected: Injected, program: Program, tmp_path: Path, seed: int
@@ -177,7 +188,7 @@ def test_a_computer_that_fails_at_random_loses_no_image(
     codes = [int((streams / f"{number}.code").read_text()) for number in range(count)]
     said = b"".join(path.read_bytes() for path in streams.iterdir())
     assert b"Traceback" not in said and KEY.encode() not in said
-    files = set(files_in(tmp_path).values())
+    files = set(files_in(tmp_path).values()) | taken_from_the_last_places(sold)
     lost = [image for image in sold if image not in files]
     assert len(lost) <= codes.count(21)
     assert set(codes) <= {0, 2, 3, 7, 11, 13, 20, 21, 23}
