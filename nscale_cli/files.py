@@ -134,9 +134,10 @@ def _whole_copy(data: bytes | bytearray, wanted: Path) -> Iterator[Path]:
     """
     temporary = wanted.with_name(f".{os.urandom(6).hex()}.part")
     _unfinished.add(temporary)
-    whole = stranded = False
+    created = whole = False
     try:
         descriptor = os.open(temporary, _CREATE, 0o666)
+        created = True
         try:
             _write_all(descriptor, data)
             whole = os.fstat(descriptor).st_size == len(data)
@@ -146,16 +147,16 @@ def _whole_copy(data: bytes | bytearray, wanted: Path) -> Iterator[Path]:
         finally:
             os.close(descriptor)
         yield temporary
-    except Exception as failure:
+    except Exception as failure:  # a signal is none: remove_unfinished() follows it
         if whole:
             _unfinished.discard(temporary)
-            stranded = True
             raise Stranded(failure, temporary) from None
-        raise
-    finally:
-        if not stranded:
+        if created:
             remove_quietly(temporary)
         _unfinished.discard(temporary)
+        raise
+    remove_quietly(temporary)
+    _unfinished.discard(temporary)
 
 
 def remove_unfinished() -> None:

@@ -80,9 +80,9 @@ def run_generate(
         stopped = _stop_kept(interrupts)
     except Signalled as signal:
         interrupts.hold()
-        remove_unfinished()
         stopped = interrupts.explain(signal.signal_number)
         stopped.message += _keep_what_came(purchase, saver)
+        remove_unfinished()  # only now: until here it may have been the last whole copy
     if stopped is not None:
         saver.problems.append(stopped)
     return GenerateResult(
