@@ -34,7 +34,7 @@ def test_postscript_is_neither_previewed_nor_converted(
     ghostscript: Path, injected: Callable[[bool, str], None]
 ) -> None:
     """The formats are named to Pillow, which would otherwise recognise it; the control shows."""
-    with pytest.raises(PreviewUnavailable):
+    with pytest.raises(PreviewUnavailable, match="UnidentifiedImageError"):  # not even recognised
         render(EPS, columns=80, lines=24, colours=0)
     with pytest.raises(Incomplete):
         convert(EPS, "png")
