@@ -10,7 +10,7 @@ from nscale_cli.environment import Environment
 from nscale_cli.errors import Billed, ExitCode, NotSaved, NscaleError, Stopped
 from nscale_cli.files import remove_unfinished
 from nscale_cli.images import ImageRequest, SavedImage
-from nscale_cli.interrupts import Interrupts, Signalled
+from nscale_cli.interrupts import Signalled
 from nscale_cli.names import Target, text_of
 from nscale_cli.purchase import Purchase
 from nscale_cli.replies import Reply
@@ -75,14 +75,7 @@ def run_generate(
         on_reply=lambda: interrupts.hold(lambda: _announce_hold(terminal)),
     )
     interrupts.explain = lambda number: _stopped(number, purchase, saver)
-    try:
-        _buy_and_save(purchase, saver, connection, terminal)
-        stopped = _stop_kept(interrupts)
-    except Signalled as signal:
-        interrupts.hold()
-        stopped = interrupts.explain(signal.signal_number)
-        stopped.message += _keep_what_came(purchase, saver)
-        remove_unfinished()  # only now: until here it may have been the last whole copy
+    stopped = _buy_and_save_unless_stopped(purchase, saver, connection, environment)
     if stopped is not None:
         saver.problems.append(stopped)
     return GenerateResult(
@@ -91,6 +84,24 @@ def run_generate(
         problems=tuple(saver.problems),
         elapsed_seconds=clock.monotonic() - start,
     )
+
+
+def _buy_and_save_unless_stopped(
+    purchase: Purchase, saver: Saver, connection: Connection, environment: Environment
+) -> Stopped | None:
+    """Do it, and return how a signal ended it; signals wait from then on, for the report."""
+    interrupts = environment.interrupts
+    try:
+        _buy_and_save(purchase, saver, connection, environment.terminal)
+        number = interrupts.take()
+        interrupts.hold()
+        return None if number is None else interrupts.explain(number)
+    except Signalled as signal:
+        interrupts.hold()
+        stopped = interrupts.explain(signal.signal_number)
+        stopped.message += _keep_what_came(purchase, saver)
+        remove_unfinished()  # only now: until here it may have been the last whole copy
+        return stopped
 
 
 def _buy_and_save(
@@ -150,13 +161,6 @@ def _announce_retry(text: str, environment: Environment) -> None:
 
 def _announce_hold(terminal: Terminal) -> None:
     terminal.say("finishing: the image is arriving (once more to give it up)")
-
-
-def _stop_kept(interrupts: Interrupts) -> Stopped | None:
-    """Return the stop that had to wait for the image, and keep signals waiting for the report."""
-    number = interrupts.take()
-    interrupts.hold()
-    return None if number is None else interrupts.explain(number)
 
 
 def _stopped(signal_number: int, purchase: Purchase, saver: Saver) -> Stopped:

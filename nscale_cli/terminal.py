@@ -211,9 +211,9 @@ class Terminal:
             markup=False,
             emoji=False,
         )
-        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False))
         return Progress(
-            *columns,
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
             TimeElapsedColumn(),
             console=console,
             transient=True,
@@ -245,6 +245,3 @@ class _Unfailing:
 
     def flush(self) -> None:
         pass
-
-    def isatty(self) -> bool:
-        return True

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,10 @@ from nscale_cli.purchase import Clock
 from nscale_cli.sandbox.scenarios import Answer
 from nscale_cli.sandbox.server import ReceivedRequest, Sandbox
 from nscale_cli.terminal import Terminal
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # A shell's background job ignores Ctrl-C, and every program that it starts would do so, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 KEY = "sk-test-0123456789abcdef"
 
