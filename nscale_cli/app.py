@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from nscale_cli import __version__
-from nscale_cli.commands import completion, images_generate, sandbox
+from nscale_cli.commands import completion, images_generate, images_show, sandbox
 from nscale_cli.commands import help as help_command
 from nscale_cli.environment import Environment
 from nscale_cli.errors import ExitCode
@@ -26,6 +26,7 @@ IMAGES_HELP = """Make images.
 \b
 Examples:
   nscale images generate "A sunset over mountains"
+  nscale images show a-sunset-over-mountains.png
 """
 
 
@@ -77,6 +78,7 @@ def build_app() -> typer.Typer:
     images = typer.Typer(name="images", rich_markup_mode=None)
     images.callback(help=IMAGES_HELP, invoke_without_command=True)(_group)
     images.command("generate", help=images_generate.HELP)(images_generate.generate)
+    images.command("show", help=images_show.HELP)(images_show.show)
     app.add_typer(images)
     scenarios = "\n".join(f"  {model}" for model in SANDBOX_MODELS)
     app.command("sandbox", help=f"{sandbox.HELP}\n\b\n{scenarios}")(sandbox.serve)

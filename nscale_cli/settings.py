@@ -11,6 +11,7 @@ DEFAULT_MODEL = "black-forest-labs/FLUX.1-schnell"
 DEFAULT_SIZE = "512x512"
 DEFAULT_TIMEOUT_SECONDS = 300.0
 DEFAULT_RETRIES = 2
+PREVIEW_STYLES = ("ascii", "auto", "blocks", "kitty", "iterm2", "sixel")  # the first: default
 
 VARIABLES: Mapping[str, str] = {
     "NSCALE_SERVICE_TOKEN": "the service token that pays; read before NSCALE_API_KEY",
@@ -18,6 +19,7 @@ VARIABLES: Mapping[str, str] = {
     "NSCALE_MODEL": f"the model (-m); default {DEFAULT_MODEL}",
     "NSCALE_SIZE": f"the size in pixels (-z); default {DEFAULT_SIZE}",
     "NSCALE_BASE_URL": f"the service's address (--base-url); default {DEFAULT_BASE_URL}",
+    "NSCALE_PREVIEW": "the style of -p (--preview-style); default ascii",
     "NSCALE_SANDBOX": "1: use the built-in offline server (--sandbox)",
     "NSCALE_TIMEOUT": f"seconds for a whole request (--timeout); default {DEFAULT_TIMEOUT_SECONDS:g}",  # noqa: E501 - one row of the table
     "HTTPS_PROXY, ALL_PROXY, NO_PROXY": "the proxy to the service, and the hosts that need none",
@@ -61,6 +63,7 @@ class Settings:
     base_url: str
     timeout_seconds: float
     sandbox: bool
+    preview_style: str
 
     @classmethod
     def resolve(cls, env: Mapping[str, str]) -> "Settings":
@@ -70,6 +73,9 @@ class Settings:
             size=env.get("NSCALE_SIZE") or DEFAULT_SIZE,
             base_url=env.get("NSCALE_BASE_URL") or DEFAULT_BASE_URL,
             timeout_seconds=_timeout(env.get("NSCALE_TIMEOUT")),
+            preview_style=require_preview_style(
+                env.get("NSCALE_PREVIEW") or PREVIEW_STYLES[0], source="NSCALE_PREVIEW"
+            ),
             sandbox=_switch("NSCALE_SANDBOX", env.get("NSCALE_SANDBOX", "")),
         )
 
@@ -90,6 +96,16 @@ def require_timeout(seconds: float, *, source: str) -> float:
     if not 0 < seconds <= 86_400 or math.isnan(seconds):
         raise UsageError(f"{source} must be more than 0 and at most 86400 seconds")
     return seconds
+
+
+def require_preview_style(style: str, *, source: str) -> str:
+    """Return `style` if there is such a style; raise UsageError naming `source` if not."""
+    if style not in PREVIEW_STYLES:
+        raise UsageError(
+            f"{source} is {style[:40]!r}, which is no style",
+            hint=f"choose from {', '.join(PREVIEW_STYLES)}",
+        )
+    return style
 
 
 def _switch(name: str, text: str) -> bool:

@@ -1,43 +1,88 @@
-"""Saved images before a person's eyes: in the terminal, and in the desktop's viewer."""
+"""Images before a person's eyes: in the terminal, and in the desktop's viewer."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from nscale_cli.images import SavedImage
-from nscale_cli.preview import PreviewUnavailable, colours_of, render
+from nscale_cli.names import text_of
+from nscale_cli.preview.canvas import LINES_LEFT_FREE, MOST_COLUMNS, Canvas
+from nscale_cli.preview.draw import NamedImage, draw
+from nscale_cli.preview.query import Query, begin
+from nscale_cli.preview.styles import Answers, choose, colours_of, must_ask
 from nscale_cli.terminal import Terminal
 from nscale_cli.viewer import ViewerUnavailable, open_image
 
 
-def show_images(
-    images: Sequence[SavedImage], terminal: Terminal, *, preview: bool, opens: bool
-) -> None:
-    """Show images that are already safe on disk; what cannot be shown is one warning."""
-    for image in images:
-        if preview:
-            _preview(image, terminal)
-    for image in images:
-        if opens:
-            _open(image, terminal)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewWish:
+    """How the user wants to see images: a style of preview.styles, and a width in columns."""
+
+    style: str
+    width: int | None = None
 
 
-def _preview(image: SavedImage, terminal: Terminal) -> None:
-    assert image.path is not None
-    columns, lines = terminal.size()
-    colours = colours_of(terminal.env, coloured=terminal.coloured)
-    try:
-        data = image.path.read_bytes()
-        terminal.draw(render(data, columns=columns, lines=lines, colours=colours))
-    except PreviewUnavailable as error:
-        terminal.warn(f"no preview of {image.path.name}: {error}")
-    except OSError as error:
-        terminal.warn(f"no preview of {image.path.name}: {error.strerror}")
+class Preview:
+    """Draws images in the terminal. Made early: the terminal is asked while others work."""
+
+    def __init__(self, wish: PreviewWish, terminal: Terminal) -> None:
+        """Ask the terminal what it can draw, if only it knows; do not wait for its answer."""
+        self._wish, self._terminal = wish, terminal
+        # A file or a pipe is no kitty, whatever the variables say.
+        self._env = terminal.env if terminal.stderr_is_tty else {}
+        self._query: Query | None = None
+        watched = terminal.stderr_is_tty and terminal.coloured
+        if must_ask(wish.style, self._env, coloured=watched):
+            self._query = begin()
+
+    def show(self, paths: Sequence[Path]) -> bool:
+        """Draw the files, side by side where they fit; return whether all could be drawn.
+
+        What cannot be drawn is one warning.
+        """
+        terminal = self._terminal
+        answers = self._query.answers() if self._query else Answers()
+        style = choose(self._wish.style, self._env, answers, coloured=terminal.coloured)
+        terminal.debug(f"preview style {style} (terminal {answers.name or 'unnamed'})")
+        images = [NamedImage(name=text_of(Path(path.name)), path=path) for path in paths]
+        complete = True
+        for drawing in draw(images, self._canvas(answers), style):
+            if drawing.text:
+                terminal.draw(drawing.text)
+            for name, reason in drawing.failures:
+                terminal.warn(f"no preview of {name}: {reason}")
+                complete = False
+        return complete
+
+    def _canvas(self, answers: Answers) -> Canvas:
+        terminal = self._terminal
+        size = terminal.size()
+        return Canvas(
+            columns=min(self._wish.width or MOST_COLUMNS, size.columns),
+            lines=max(1, size.lines - LINES_LEFT_FREE),
+            colours=colours_of(terminal.env, coloured=terminal.coloured),
+            cell_pixels=size.cell_pixels or answers.cell_pixels,
+            light=_is_light(terminal.env.get("COLORFGBG", "")),
+        )
 
 
-def _open(image: SavedImage, terminal: Terminal) -> None:
-    assert image.path is not None
-    try:
-        # Any variable may hold the key: -a "$MY_KEY".
-        env = {n: v for n, v in terminal.env.items() if not terminal.scrubber.found_in(v)}
-        open_image(image.path, env)
-    except ViewerUnavailable as error:
-        terminal.warn(f"{image.path.name} was not opened: {error}")
+def _is_light(colorfgbg: str) -> bool:
+    """Return whether `foreground;background` names a light background (rxvt's convention)."""
+    background = colorfgbg.rpartition(";")[2]
+    return background in ("7", "15")
+
+
+def open_images(paths: Sequence[Path], terminal: Terminal) -> bool:
+    """Open each file in the desktop's viewer; return whether all could be opened.
+
+    What cannot be opened is one warning.
+    """
+    # Any variable may hold the key: -a "$MY_KEY".
+    env = {n: v for n, v in terminal.env.items() if not terminal.scrubber.found_in(v)}
+    complete = True
+    for path in paths:
+        try:
+            open_image(path, env)
+        except ViewerUnavailable as error:
+            terminal.warn(f"{text_of(Path(path.name))} was not opened: {error}")
+            complete = False
+    return complete

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, TextIO, cast
 
 from nscale_cli.cleaning import Scrubber, clean
 from nscale_cli.errors import StdoutFailed
+from nscale_cli.terminal_size import TerminalSize, size_by_variable, size_of_window
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -81,16 +82,10 @@ class Terminal:
             return False
         return bool(self.env.get("FORCE_COLOR")) or self.stderr_is_tty
 
-    def size(self) -> tuple[int, int]:
-        """Return (columns, lines) of the terminal; off a terminal COLUMNS or 80, and 24."""
-        try:
-            columns, lines = os.get_terminal_size(sys.__stderr__.fileno() if sys.__stderr__ else 2)
-        except (OSError, ValueError):
-            columns, lines = 0, 0
-        if not self.stderr_is_tty or not columns:
-            text = self.env.get("COLUMNS", "")
-            columns = int(text) if text.isascii() and text.isdigit() and int(text) else 80
-        return columns, lines or 24
+    def size(self) -> TerminalSize:
+        """Return how large the terminal is; off a terminal COLUMNS or 80, and lines enough."""
+        size = size_of_window() if self.stderr_is_tty else None
+        return size or size_by_variable(self.env)
 
     def read_input(self) -> bytes:
         """Return all of standard input."""

@@ -20,7 +20,10 @@ def open_image(path: Path, env: Mapping[str, str]) -> None:
     The viewer gets no standard stream and no API key. Raises ViewerUnavailable.
     """
     if sys.platform == "win32":
-        os.startfile(path)
+        try:
+            os.startfile(path)
+        except OSError as error:
+            raise ViewerUnavailable(f"Windows did not open it: {error.strerror}") from None
         return
     command = _command(env)
     try:
@@ -40,10 +43,22 @@ def _command(env: Mapping[str, str]) -> list[str]:
     search = env.get("PATH", os.defpath)
     if sys.platform == "darwin":
         return ["/usr/bin/open"]
-    if env.get("WSL_DISTRO_NAME") and (found := shutil.which("wslview", path=search)):
+    in_wsl = bool(env.get("WSL_DISTRO_NAME"))
+    if in_wsl and (found := shutil.which("wslview", path=search)):
         return [found]
     if not (env.get("DISPLAY") or env.get("WAYLAND_DISPLAY")):
-        raise ViewerUnavailable("there is no display here")
+        raise ViewerUnavailable(_why_no_display(env, in_wsl=in_wsl))
     if found := shutil.which("xdg-open", path=search):
         return [found]
     raise ViewerUnavailable("xdg-open is not installed")
+
+
+def _why_no_display(env: Mapping[str, str], *, in_wsl: bool) -> str:
+    if in_wsl:
+        return "WSL needs wslview for this; install the package wslu"
+    if env.get("SSH_CONNECTION") or env.get("SSH_TTY"):
+        return (
+            "there is no display at this end of SSH; copy the file to your machine, "
+            "or look at it here: nscale images show"
+        )
+    return "there is no display here"

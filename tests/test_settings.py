@@ -18,6 +18,7 @@ DEFAULTS = Settings(
     base_url="https://inference.api.nscale.com/v1",
     timeout_seconds=300.0,
     sandbox=False,
+    preview_style="ascii",
 )
 
 
@@ -40,10 +41,16 @@ def test_each_variable_replaces_its_default() -> None:
         "NSCALE_BASE_URL": "https://h/v1",
         "NSCALE_TIMEOUT": "1.5",
         "NSCALE_SANDBOX": "1",
+        "NSCALE_PREVIEW": "sixel",
         "OPENAI_BASE_URL": "https://elsewhere/v1",
     }
     assert Settings.resolve(env) == Settings(
-        model="m", size="1x2", base_url="https://h/v1", timeout_seconds=1.5, sandbox=True
+        model="m",
+        size="1x2",
+        base_url="https://h/v1",
+        timeout_seconds=1.5,
+        sandbox=True,
+        preview_style="sixel",
     )
 
 

@@ -111,3 +111,77 @@ def test_a_viewer_that_cannot_start_is_reported(tmp_path: Path) -> None:
 
     with pytest.raises(ViewerUnavailable, match="did not start: No such file"):
         open_image(tmp_path / "x.png", {"DISPLAY": ":0", "PATH": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    ("env", "why"),
+    [
+        (
+            {"SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22"},
+            "there is no display at this end of SSH; copy the file to your machine, "
+            "or look at it here: nscale images show",
+        ),
+        ({"WSL_DISTRO_NAME": "Debian"}, "WSL needs wslview for this; install the package wslu"),
+        ({"DISPLAY": ""}, "there is no display here"),
+    ],
+)
+@pytest.mark.parametrize("command", ["generate", "show"])
+def test_where_there_is_no_display_the_warning_says_what_to_do(
+    cli: Cli, tmp_path: Path, env: dict[str, str], why: str, command: str
+) -> None:
+    """The image is safe; `images show`, which did nothing else, says that it failed."""
+    generated = cli("images", "generate", "cat", "--sandbox", "-z", "64x64", "-x", env=env)
+    shown = cli("images", "show", "cat.png", "-x", env=env)
+
+    outcome, code = (generated, 0) if command == "generate" else (shown, 2)
+    assert outcome.exit_code == code
+    assert outcome.stderr.splitlines()[-1] == f"warning: cat.png was not opened: {why}"
+
+
+def test_forwarded_displays_are_displays(desktop: dict[str, str], tmp_path: Path) -> None:
+    """`ssh -X` brings one along, and WSLg is one."""
+    open_image(tmp_path / "cat.png", desktop | {"SSH_CONNECTION": "a", "WSL_DISTRO_NAME": "b"})
+
+    assert told(tmp_path)[:2] == ["1", f"{tmp_path}/cat.png"]
+
+
+def test_each_shown_file_is_opened(cli: Cli, desktop: dict[str, str], tmp_path: Path) -> None:
+    """One viewer for each, and nothing is drawn in the terminal."""
+    opener = tmp_path / "bin" / "xdg-open"
+    opener.write_text('#!/bin/sh\n: > "$1.opened"\n')
+    for name in ("a.png", "--help", "b c.png"):
+        (tmp_path / name).write_bytes(b"")
+
+    outcome = cli("images", "show", "-x", "--", "a.png", "--help", "b c.png", env=desktop)
+
+    assert (outcome.exit_code, outcome.stdout, outcome.stderr) == (0, "", "")
+    for name in ("a.png", "--help", "b c.png"):
+        while not (tmp_path / f"{name}.opened").exists():
+            os.sched_yield()
+
+
+def test_the_viewer_gets_no_stream_and_a_session_of_its_own(
+    desktop: dict[str, str], tmp_path: Path
+) -> None:
+    """So that it can neither write into our answer nor be stopped with us."""
+    opener = tmp_path / "bin" / "xdg-open"
+    opener.write_text(
+        "#!/bin/sh\n"
+        "streams=$(readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2)\n"
+        "open=$(readlink /proc/$$/fd/*)\n"
+        'session=$(cut -d " " -f 6 /proc/$$/stat)\n'
+        f'printf "%s\\n" $streams $$ $session $open > "{tmp_path}/told.part"\n'
+        f'mv "{tmp_path}/told.part" "{tmp_path}/told"\n'
+    )
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, True)  # noqa: FBT003 - the standard library's own way
+    pipe = f"pipe:[{os.fstat(writing).st_ino}]"
+
+    open_image(tmp_path / "cat.png", desktop)
+
+    streams, (process, session), others = (lines := told(tmp_path))[:3], lines[3:5], lines[5:]
+    os.close(reading)
+    os.close(writing)
+    assert streams == ["/dev/null"] * 3
+    assert process == session
+    assert others and pipe not in others

@@ -45,7 +45,7 @@ MUTANTS = (
            "tests/faults/test_a_billing.py"),
     Mutant("plain-http", "connection.py", 'parts.scheme == "http" and not is_loopback(host)',
            "False", "tests/test_connection.py"),
-    Mutant("image-formats", "preview.py", "formats=_READABLE", "formats=None",
+    Mutant("image-formats", "preview/canvas.py", "formats=_READABLE", "formats=None",
            "tests/faults/test_i_postscript.py"),
     Mutant("convertible-formats", "convert.py", "formats=_READABLE", "formats=None",
            "tests/faults/test_i_postscript.py"),

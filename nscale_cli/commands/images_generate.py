@@ -4,7 +4,7 @@ import typer
 
 from nscale_cli.commands import options
 from nscale_cli.commands.connecting import connected
-from nscale_cli.commands.inputs import read_params, read_prompt, require_one_reader
+from nscale_cli.commands.inputs import preview_wish, read_params, read_prompt, require_one_reader
 from nscale_cli.dry_run import make_plan
 from nscale_cli.environment import Environment
 from nscale_cli.errors import ExitCode, UsageError
@@ -14,7 +14,7 @@ from nscale_cli.images import ImageRequest, Size
 from nscale_cli.names import Target, plan
 from nscale_cli.report import report_generated, report_plan
 from nscale_cli.settings import DEFAULT_RETRIES, Settings
-from nscale_cli.showing import show_images
+from nscale_cli.showing import Preview, open_images
 
 HELP = """Make images from a text and save them.
 
@@ -38,8 +38,10 @@ def generate(
     size: options.SizeOption = None,
     count: options.CountOption = 1,
     output: options.OutputOption = None,
-    open_images: options.OpenOption = False,
+    opens: options.OpenOption = False,
     preview: options.PreviewOption = False,
+    preview_style: options.PreviewStyleOption = None,
+    preview_width: options.PreviewWidthOption = None,
     api_key: options.ApiKeyOption = None,
     api_key_file: options.ApiKeyFileOption = None,
     prompt_file: options.PromptFileOption = None,
@@ -60,7 +62,7 @@ def generate(
     terminal = environment.terminal
     terminal.quiet, terminal.debugging = quiet, debug
     require_one_reader(prompt, prompt_file, api_key)
-    _require_compatible(output, count, shows=preview or open_images, as_json=as_json)
+    _require_compatible(output, count, shows=preview or opens, as_json=as_json)
     if preview and quiet:
         raise UsageError("-p draws on stderr, which -q silences", hint="leave one of them out")
     require_one_reader(prompt, prompt_file, api_key)
@@ -72,6 +74,7 @@ def generate(
         count=count,
         params=read_params(param or ()),
     )
+    wish = preview_wish(preview_style, preview_width, settings)
     target = _target(output, request, environment, force=force, dry_run=dry_run)
     connecting = connected(
         terminal,
@@ -88,11 +91,16 @@ def generate(
         if dry_run:
             report_plan(make_plan(request, connection, target), terminal, as_json=as_json)
             return ExitCode.OK
+        shown = Preview(wish, terminal) if preview else None  # asks the terminal meanwhile
         result = run_generate(request, connection, target, environment, force=force)
         report_generated(result, terminal, as_json=as_json)
-    if (preview or open_images) and not result.stopped:
+    if (shown or opens) and not result.stopped:
         environment.interrupts.release()
-        show_images(result.images, terminal, preview=preview, opens=open_images)
+        paths = [image.path for image in result.images if image.path is not None]
+        if shown:
+            shown.show(paths)
+        if opens:
+            open_images(paths, terminal)
     return result.exit_code
 
 

@@ -7,6 +7,8 @@ from nscale_cli.cleaning import excerpt
 from nscale_cli.connection import ApiKey, key_from_environment
 from nscale_cli.errors import KeyRejected, UsageError
 from nscale_cli.names import disk_path
+from nscale_cli.settings import Settings, require_preview_style
+from nscale_cli.showing import PreviewWish
 from nscale_cli.terminal import Terminal
 
 _LARGEST_INPUT_BYTES = 4 * 1024 * 1024
@@ -51,6 +53,17 @@ def read_key(option: str | None, key_file: str | None, terminal: Terminal) -> Ap
         except UsageError as error:
             raise KeyRejected(error.message) from None
     return key_from_environment(terminal.env)
+
+
+def preview_wish(style: str | None, width: int | None, settings: Settings) -> PreviewWish:
+    """Return how previews are to be drawn; raise UsageError for a style or width that is none."""
+    if width is not None and width < 1:
+        raise UsageError("--preview-width must be 1 or more")
+    if style is not None:
+        return PreviewWish(
+            style=require_preview_style(style, source="--preview-style"), width=width
+        )
+    return PreviewWish(style=settings.preview_style, width=width)
 
 
 def read_params(pairs: Sequence[str]) -> dict[str, object]:

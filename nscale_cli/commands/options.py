@@ -13,6 +13,7 @@ from nscale_cli.settings import (
     DEFAULT_SIZE,
     DEFAULT_TIMEOUT_SECONDS,
     KNOWN_MODELS,
+    PREVIEW_STYLES,
     SANDBOX_MODELS,
 )
 
@@ -23,6 +24,10 @@ def _complete_model(incomplete: str) -> list[str]:
 
 def _complete_size(incomplete: str) -> list[str]:
     return [size for size in COMMON_SIZES if size.startswith(incomplete)]
+
+
+def _complete_preview_style(incomplete: str) -> list[str]:
+    return [style for style in PREVIEW_STYLES if style.startswith(incomplete)]
 
 
 def _require_key(value: str | None) -> str | None:
@@ -87,6 +92,23 @@ OpenOption = Annotated[
 ]
 PreviewOption = Annotated[
     bool, typer.Option("-p", "--preview", help="Show each saved image in the terminal.")
+]
+PreviewStyleOption = Annotated[
+    str | None,
+    typer.Option(
+        "--preview-style",
+        metavar="STYLE",
+        autocompletion=_complete_preview_style,
+        help=f"How -p draws: {', '.join(PREVIEW_STYLES)}. [env: NSCALE_PREVIEW; default: ascii]",
+    ),
+]
+PreviewWidthOption = Annotated[
+    int | None,
+    typer.Option(
+        "--preview-width",
+        metavar="COLUMNS",
+        help="The most columns that -p fills. [default: 80, or the terminal's width]",
+    ),
 ]
 ApiKeyOption = Annotated[
     str | None,

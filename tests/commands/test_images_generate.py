@@ -469,7 +469,7 @@ def test_a_preview_that_fails_is_a_warning(against: Cli, server: ScriptedServer)
     outcome = against(server, "cat", "-p")
 
     assert outcome.exit_code == 0
-    assert "warning: no preview of cat.png: the image cannot be decoded" in outcome.stderr
+    assert "warning: no preview of cat.png: it cannot be decoded" in outcome.stderr
 
 
 # Dry run

@@ -11,7 +11,7 @@ from PIL import EpsImagePlugin, Image
 
 from nscale_cli.convert import convert
 from nscale_cli.errors import Incomplete
-from nscale_cli.preview import PreviewUnavailable, render
+from nscale_cli.preview.canvas import Canvas, PreviewUnavailable, load
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\nshowpage\n%%EOF\n"
 
@@ -31,11 +31,13 @@ def ghostscript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_postscript_is_neither_previewed_nor_converted(
-    ghostscript: Path, injected: Callable[[bool, str], None]
+    ghostscript: Path, tmp_path: Path, injected: Callable[[bool, str], None]
 ) -> None:
     """The formats are named to Pillow, which would otherwise recognise it; the control shows."""
+    path = tmp_path / "image.png"
+    path.write_bytes(EPS)
     with pytest.raises(PreviewUnavailable, match="UnidentifiedImageError"):  # not even recognised
-        render(EPS, columns=80, lines=24, colours=0)
+        load(path, Canvas(columns=80, lines=24))
     with pytest.raises(Incomplete):
         convert(EPS, "png")
 

@@ -1,0 +1,44 @@
+"""`nscale images show`: files on disk, in the terminal or in the desktop's viewer."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from nscale_cli.commands import options
+from nscale_cli.commands.inputs import preview_wish
+from nscale_cli.environment import Environment
+from nscale_cli.errors import ExitCode, UsageError
+from nscale_cli.names import disk_path
+from nscale_cli.settings import Settings
+from nscale_cli.showing import Preview, open_images
+
+HELP = """Show images from files (PNG, JPEG, WebP).
+
+\b
+Examples:
+  nscale images show a-red-fox.png
+  nscale images show *.png --preview-style auto
+  nscale images show a-red-fox.png -x
+"""
+
+
+def show(
+    context: typer.Context,
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="The images to show.")],
+    opens: options.OpenOption = False,
+    preview_style: options.PreviewStyleOption = None,
+    preview_width: options.PreviewWidthOption = None,
+    debug: options.DebugOption = False,
+) -> int:
+    """Show the files; HELP is what the user reads."""
+    environment: Environment = context.obj
+    terminal = environment.terminal
+    terminal.debugging = debug
+    wish = preview_wish(preview_style, preview_width, Settings.resolve(terminal.env))
+    paths = [environment.cwd / disk_path(name) for name in files]
+    for path, name in zip(paths, files, strict=True):
+        if not os.path.isfile(path):  # noqa: PTH113 - is_file() may raise
+            raise UsageError(f"{name} is not a file", hint="name PNG, JPEG or WebP files")
+    complete = open_images(paths, terminal) if opens else Preview(wish, terminal).show(paths)
+    return ExitCode.OK if complete else ExitCode.USAGE

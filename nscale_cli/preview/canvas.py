@@ -1,0 +1,136 @@
+"""What there is to draw on, and the pictures that are fit for it."""
+
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nscale_cli.preview.colour import Rgb
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MOST_COLUMNS = 80
+LINES_LEFT_FREE = 4
+GAP_COLUMNS = 2  # between pictures that stand side by side
+_READABLE = ("PNG", "JPEG", "WEBP")
+# Decoding more takes seconds and several hundred MiB. The WebP decoder holds them four times.
+_MOST_PIXELS = {"PNG": 34_000_000, "JPEG": 34_000_000, "MPO": 34_000_000, "WEBP": 17_000_000}
+_MOST_BYTES = 100_000_000
+_DRAFT_PIXELS_PER_COLUMN = 16
+_MOST_DRAFT_PIXELS = 4096
+
+
+class PreviewUnavailable(Exception):
+    """The image cannot be shown; the text says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canvas:
+    """The part of a terminal that a preview may fill, in character cells.
+
+    `colours` is 0, 256 or 2**24. `cell_pixels` is the (width, height) of a cell in pixels where
+    the terminal told it. `light` says that the background is light.
+    """
+
+    columns: int
+    lines: int
+    colours: int = 0
+    cell_pixels: tuple[int, int] | None = None
+    light: bool = False
+
+    @property
+    def cell_ratio(self) -> float:
+        """How many times higher than wide a cell is; about 2 where the terminal did not tell."""
+        if self.cell_pixels is None:
+            return 2.0
+        return min(4.0, max(1.0, self.cell_pixels[1] / self.cell_pixels[0]))
+
+    @property
+    def most_pixels(self) -> int:
+        """A side of the largest picture that can be of use: more would only be thrown away."""
+        width = self.cell_pixels[0] if self.cell_pixels else 0
+        return min(_MOST_DRAFT_PIXELS, self.columns * max(_DRAFT_PIXELS_PER_COLUMN, width))
+
+    def cells_for(self, width: int, height: int, *, pixels_per_column: int) -> tuple[int, int]:
+        """Return the (columns, rows) that a picture of `width` x `height` pixels fills.
+
+        It fits, keeps its shape, and is never larger than `pixels_per_column` allows: a small
+        picture stays small.
+        """
+        scale = min(
+            self.columns / width,
+            self.lines * self.cell_ratio / height,
+            1 / pixels_per_column,
+        )
+        rows = round(height * scale / self.cell_ratio)
+        return max(1, round(width * scale)), max(1, min(rows, self.lines))
+
+
+def load(path: Path, canvas: Canvas) -> "Image.Image":
+    """Return the picture in the file: RGB, upright, on white where it is transparent.
+
+    Only the first frame of an animation, and no larger than `canvas` may need. Raises
+    PreviewUnavailable for whatever cannot be read or decoded, or is too large to be worth it.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's warnings would go to stderr
+            return _load(path, canvas)
+    except PreviewUnavailable:
+        raise
+    except OSError as error:
+        if error.strerror:
+            raise PreviewUnavailable(f"it cannot be read ({error.strerror})") from None
+        raise _undecodable(error) from None
+    except Exception as error:
+        # Pillow raises nearly anything on a broken image: ValueError, SyntaxError, MemoryError.
+        raise _undecodable(error) from None
+
+
+def _undecodable(error: Exception) -> PreviewUnavailable:
+    return PreviewUnavailable(f"it cannot be decoded ({type(error).__name__})")
+
+
+def _load(path: Path, canvas: Canvas) -> "Image.Image":
+    from PIL import Image, ImageOps
+
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size > _MOST_BYTES:
+            raise PreviewUnavailable(f"it is larger than {_MOST_BYTES // 1_000_000} MB")
+        with Image.open(file, formats=_READABLE) as opened:
+            if opened.width * opened.height > _MOST_PIXELS[str(opened.format)]:
+                raise PreviewUnavailable(f"{opened.width}x{opened.height} is too large")
+            most = canvas.most_pixels
+            opened.draft("RGB", (most, most))  # a large JPEG is decoded smaller, and sooner
+            # Pillow cannot shrink 16 bits of grey before they are 32.
+            picture = opened.convert("I") if opened.mode.startswith("I;") else opened
+            picture.thumbnail((most, most))
+            return _on_white(ImageOps.exif_transpose(picture))
+
+
+def _on_white(picture: "Image.Image") -> "Image.Image":
+    from PIL import Image
+
+    if picture.mode == "I":  # 16 bits of grey, which convert() would cut off at 255
+        picture = picture.point(lambda value: value * (1 / 257)).convert("L")
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    rgba = picture.convert("RGBA")
+    paper = Image.new("RGBA", rgba.size, "white")
+    return Image.alpha_composite(paper, rgba).convert("RGB")
+
+
+def shrink(picture: "Image.Image", width: int, height: int) -> "Image.Image":
+    """Return the picture at exactly `width` x `height` pixels, each the mean of what it covers."""
+    from PIL import Image
+
+    return picture.resize((width, height), Image.Resampling.BOX)
+
+
+def rgb_rows(picture: "Image.Image") -> list[list[Rgb]]:
+    """Return the colours of an RGB picture's pixels, a list for each row."""
+    data, width = picture.tobytes(), picture.width
+    pixels = list(zip(data[::3], data[1::3], data[2::3], strict=True))
+    return [pixels[start : start + width] for start in range(0, len(pixels), width)]
