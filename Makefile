@@ -3,7 +3,7 @@
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 BIN = $(dir $(shell $(PYTHON) -c 'import sys; print(sys.executable)'))
 
-.PHONY: check lint test fix docs mutants bench
+.PHONY: check lint test fix docs mutants bench bench-preview
 
 check: lint test
 
@@ -29,3 +29,7 @@ mutants:
 
 bench:
 	@echo "no benchmarks yet"
+
+# chafa is measured beside the previews where the Debian packages chafa and fonts-dejavu-core are.
+bench-preview:
+	$(PYTHON) -m tools.bench.preview
