@@ -20,9 +20,12 @@ from nscale_cli.sandbox.scenarios import Answer
 from nscale_cli.sandbox.server import ReceivedRequest, Sandbox
 from nscale_cli.terminal import Terminal
 
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    # A shell's background job ignores Ctrl-C, and every program that it starts would do so, too.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell's background job ignores Ctrl-C, one under nohup SIGHUP; and so would every program that
+# is started here.
+for _name, _handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+    _signal = getattr(signal, _name, None)
+    if _signal is not None and signal.getsignal(_signal) == signal.SIG_IGN:
+        signal.signal(_signal, _handler)
 
 KEY = "sk-test-0123456789abcdef"
 
