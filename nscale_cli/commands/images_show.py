@@ -25,7 +25,7 @@ Examples:
 
 def show(
     context: typer.Context,
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="The images to show.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="The images to show.")],
     opens: options.OpenOption = False,
     preview_style: options.PreviewStyleOption = None,
     preview_width: options.PreviewWidthOption = None,
