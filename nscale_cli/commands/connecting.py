@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from nscale_cli.commands.inputs import read_key
 from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.errors import UsageError
+from nscale_cli.sandbox.keys import SANDBOX_KEYS
 from nscale_cli.sandbox.server import Sandbox
 from nscale_cli.settings import DEFAULT_RETRIES, Settings, require_timeout
 from nscale_cli.terminal import Terminal
@@ -36,10 +37,13 @@ def connected(
         seconds = require_timeout(timeout, source="--timeout")
     with ExitStack() as stack:
         if sandbox or (settings.sandbox and base_url is None):
-            url, key = stack.enter_context(Sandbox()).base_url, _SANDBOX_KEY
+            url = stack.enter_context(Sandbox()).base_url
+            given = api_key is not None or api_key_file is not None  # no variable's key goes there
+            key = read_key(api_key, api_key_file, terminal) if given else _SANDBOX_KEY
         else:
             url = settings.base_url if base_url is None else base_url
             key = read_key(api_key, api_key_file, terminal)
+        if key.value not in SANDBOX_KEYS:  # which are no secrets, but words of its answers
             terminal.scrubber.hide(key.value)
         yield Connection(
             base_url=url,

@@ -15,7 +15,9 @@ Examples:
     nscale images generate "A red fox"
 
 It answers as the real API does, with pictures drawn from the prompt, and needs no key. Its
-address goes to stdout, a line for each request to stderr. Model ids choose what happens:
+address goes to stdout, a line for each request to stderr. The prices of its models are examples.
+The keys sandbox-bad-key (401), sandbox-forbidden-key (403) and sandbox-no-credit-key (429, for
+images only) are refused; any other is good. Model ids choose what happens:
 """
 DEFAULT_PORT = 8787
 

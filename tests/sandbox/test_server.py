@@ -9,10 +9,11 @@ import pytest
 from nscale_cli.sandbox.server import Sandbox
 
 
-def fetch(url: str, body: object = None) -> tuple[int, dict[str, object]]:
+def fetch(url: str, body: object = None, key: str = "any") -> tuple[int, dict[str, object]]:
     """Return the status and the JSON of a request; a body makes it a POST."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
+    request = urllib.request.Request(url, data, headers)
     try:
         with urllib.request.urlopen(request, timeout=60) as response:
             return response.status, json.load(response)
@@ -76,3 +77,25 @@ def test_a_wrong_request_is_a_400_in_the_api_s_shape(sandbox: Sandbox, body: obj
 def test_another_path_is_a_404(sandbox: Sandbox) -> None:
     """A wrong base URL shows itself."""
     assert fetch(f"{sandbox.base_url}/chat/completions", {})[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("key", "listing", "generating", "error_type"),
+    [
+        ("sandbox-bad-key", 401, 401, "INVALID_API_KEY"),
+        ("sandbox-forbidden-key", 403, 403, "NOT_ALLOWED"),
+        ("sandbox-no-credit-key", 200, 429, "INSUFFICIENT_CREDIT"),
+        ("sandbox-bad-key-2", 200, 200, None),
+        ("sandbox", 200, 200, None),
+    ],
+)
+def test_some_keys_are_refused(
+    sandbox: Sandbox, key: str, listing: int, generating: int, error_type: str | None
+) -> None:
+    """On every route, or for images only; any other key is good."""
+    body = {"model": "m", "prompt": "A cat", "size": "64x64"}
+
+    assert fetch(f"{sandbox.base_url}/models", key=key)[0] == listing
+    status, document = fetch(f"{sandbox.base_url}/images/generations", body, key=key)
+    assert status == generating
+    assert document.get("error", {}).get("error_type") == error_type
