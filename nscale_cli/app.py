@@ -6,7 +6,14 @@ import typer
 from typer.core import TyperGroup
 
 from nscale_cli import __version__
-from nscale_cli.commands import completion, images_generate, images_show, sandbox
+from nscale_cli.commands import (
+    completion,
+    images_generate,
+    images_show,
+    models_list,
+    models_show,
+    sandbox,
+)
 from nscale_cli.commands import help as help_command
 from nscale_cli.environment import Environment
 from nscale_cli.errors import ExitCode
@@ -27,6 +34,13 @@ IMAGES_HELP = """Make images.
 Examples:
   nscale images generate "A sunset over mountains"
   nscale images show a-sunset-over-mountains.png
+"""
+MODELS_HELP = """List models and their prices.
+
+\b
+Examples:
+  nscale models list
+  nscale models show black-forest-labs/FLUX.1-schnell
 """
 
 
@@ -61,8 +75,8 @@ class _InOrder(TyperGroup):
     """A group that lists its commands as they come up in a user's day."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names, the main command first."""
-        return sorted(super().list_commands(ctx), key=lambda name: name != "images")
+        """Return the names, the main commands first."""
+        return sorted(super().list_commands(ctx), key=lambda n: (n != "images", n != "models"))
 
 
 def build_app() -> typer.Typer:
@@ -80,6 +94,11 @@ def build_app() -> typer.Typer:
     images.command("generate", help=images_generate.HELP)(images_generate.generate)
     images.command("show", help=images_show.HELP)(images_show.show)
     app.add_typer(images)
+    models = typer.Typer(name="models", rich_markup_mode=None)
+    models.callback(help=MODELS_HELP, invoke_without_command=True)(_group)
+    models.command("list", help=models_list.HELP)(models_list.list_models)
+    models.command("show", help=models_show.HELP)(models_show.show)
+    app.add_typer(models)
     scenarios = "\n".join(f"  {model}" for model in SANDBOX_MODELS)
     app.command("sandbox", help=f"{sandbox.HELP}\n\b\n{scenarios}")(sandbox.serve)
     app.command("completion", help=completion.HELP)(completion.print_script)

@@ -32,11 +32,13 @@ _PLAIN = {"Accept-Encoding": "identity"}
 class Exchange:
     """One request as it happens: written by the thread that makes it, read by the one that waits.
 
-    `sent`: a byte of the request may have reached the service. `arriving`: a
-    successful reply has begun, which `on_reply` is told, from that other thread. `proxy`: the
-    address of a proxy that has not opened the way to the service yet.
+    `sent`: a byte of the request may have reached the service; `on_sent` is told when all of it
+    is on its way. `arriving`: a successful reply has begun, which `on_reply` is told. Both are
+    called from that other thread. `proxy`: the address of a proxy that has not opened the way to
+    the service yet.
     """
 
+    on_sent: Callable[[], None] = lambda: None
     on_reply: Callable[[], None] = lambda: None
     sent: bool = False
     arriving: bool = False
@@ -64,7 +66,8 @@ class Client:
         """Load the SDK and build its client; a bad proxy or CA file is a ConfigurationError."""
         self._connection = connection
         self._current = threading.local()
-        self._given_up = False
+        self._calls: list[threading.Event] = []
+        self._left = False
         self._sdk = _build_sdk(
             connection, {"request": [self._watch_request], "response": [self._take_refusal]}
         )
@@ -74,8 +77,12 @@ class Client:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        """Close the connection, unless a request was given up in the middle: it ends with us."""
-        if not self._given_up:
+        """Close the connection, or leave that to the request that is still in the middle."""
+        self._left = True
+        self._close_if_idle()
+
+    def _close_if_idle(self) -> None:
+        if self._left and all(call.is_set() for call in self._calls):
             with suppress(Exception):  # how the connection ends says nothing about the image
                 self._sdk.close()
 
@@ -132,12 +139,11 @@ class Client:
             except BaseException as failure:
                 exchange.failure = failure
             exchange.done.set()
+            self._close_if_idle()
 
+        self._calls.append(exchange.done)
         threading.Thread(target=work, daemon=True).start()
-        self._given_up = True
-        finished = exchange.done.wait(timeout_seconds)
-        self._given_up = not finished
-        if not finished:
+        if not exchange.done.wait(timeout_seconds):
             # The thread may still be adding to the body; what is here is ours alone.
             exchange.body = bytearray(exchange.body)
             raise too_late(self._connection, sent=exchange.sent)
@@ -160,6 +166,8 @@ class Client:
             elif event.endswith("send_request_headers.started"):
                 # A proxy's CONNECT carries nothing of the request.
                 exchange.sent = exchange.sent or info["request"].method != b"CONNECT"
+            elif exchange.sent and event.endswith("send_request_body.complete"):
+                exchange.on_sent()
 
         request.extensions["trace"] = trace
 

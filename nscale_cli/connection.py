@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from nscale_cli.errors import ConfigurationError, KeyRejected
+from nscale_cli.errors import ConfigurationError, KeyMissing, KeyRejected
 from nscale_cli.settings import KEY_VARIABLES
 
 _LONGEST_KEY = 8192
@@ -47,11 +47,11 @@ class ApiKey:
 
 
 def key_from_environment(env: Mapping[str, str]) -> ApiKey:
-    """Return the first key among the variables; raise KeyRejected where there is none."""
+    """Return the first key among the variables; raise KeyMissing where there is none."""
     for name in KEY_VARIABLES:
         if value := env.get(name, "").strip():
             return ApiKey(value=value, source=name)
-    raise KeyRejected(
+    raise KeyMissing(
         "no API key",
         hint="export NSCALE_API_KEY=..., name a file with --api-key-file, or try without a key: "
         "--sandbox",
@@ -111,13 +111,17 @@ def require_base_url(url: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """A validated way to the service. `retries` are further tries after the first."""
+    """A validated way to the service. `retries` are further tries after the first.
+
+    `passing`: the service ends with this command, and nothing about it is worth keeping.
+    """
 
     base_url: str
     api_key: ApiKey
     timeout_seconds: float
     retries: int
     retry_billed: bool = False
+    passing: bool = False
 
     def __post_init__(self) -> None:
         """Refuse an address that no key may be sent to."""

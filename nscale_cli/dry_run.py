@@ -4,14 +4,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from nscale_cli.client import Client, Exchange
 from nscale_cli.connection import Connection
-from nscale_cli.errors import NscaleError
 from nscale_cli.images import ImageRequest
 from nscale_cli.names import Target, candidates
-from nscale_cli.prices import estimate_usd, usd_per_megapixel
-
-_LONGEST_PRICE_QUERY_SECONDS = 10.0
+from nscale_cli.prices import estimate_usd
+from nscale_cli.pricing import PriceQuery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,17 +24,20 @@ class Plan:
     price_unknown_because: str | None
 
 
-def make_plan(request: ImageRequest, connection: Connection, target: Target | None) -> Plan:
-    """Ask the service for the price, and for nothing else."""
-    cost, reason = _cost(request, connection)
+def make_plan(
+    request: ImageRequest, connection: Connection, target: Target | None, prices: PriceQuery
+) -> Plan:
+    """Ask the service for the price, if it is not known yet, and for nothing else."""
+    prices.ask()
+    price = prices.usd_per_megapixel
     return Plan(
         request=request,
         url=f"{connection.base_url}/images/generations",
         host=connection.host,
         key_source=connection.api_key.source,
         paths=tuple(_free_names(target, request.count)) if target else ("-",),
-        cost_usd=cost,
-        price_unknown_because=reason,
+        cost_usd=None if price is None else estimate_usd(price, request),
+        price_unknown_because=prices.unknown_because if price is None else None,
     )
 
 
@@ -50,18 +50,3 @@ def _free_names(target: Target, count: int) -> list[str]:
         free = (name for name in taken if target.exact or not os.path.lexists(name))
         names.append(next(free))
     return names
-
-
-def _cost(request: ImageRequest, connection: Connection) -> tuple[float | None, str | None]:
-    seconds = min(connection.timeout_seconds, _LONGEST_PRICE_QUERY_SECONDS)
-    try:
-        with Client(connection) as client:
-            reply = client.list_models(Exchange(), timeout_seconds=seconds)
-    except NscaleError as error:
-        return None, error.message
-    if reply.status != 200:
-        return None, f"the service answered {reply.status} to the question"
-    price = usd_per_megapixel(reply.body, request.model)
-    if price is None:
-        return None, "the service gives none for this model"
-    return round(estimate_usd(price, request), 9), None

@@ -126,6 +126,10 @@ class KeyRejected(NscaleError):
     code = ExitCode.KEY
 
 
+class KeyMissing(KeyRejected):
+    """No API key was given at all."""
+
+
 class InsufficientCredit(NscaleError):
     """The account cannot pay for the request."""
 

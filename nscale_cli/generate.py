@@ -1,5 +1,6 @@
 """The run of `images generate`: buy, save, and account for everything that was paid for."""
 
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,11 +8,14 @@ from nscale_cli.cleaning import excerpt
 from nscale_cli.client import Client
 from nscale_cli.connection import Connection
 from nscale_cli.environment import Environment
-from nscale_cli.errors import Billed, ExitCode, NotSaved, NscaleError, Stopped
+from nscale_cli.errors import Billed, ExitCode, NotSaved, NscaleError, RequestRefused, Stopped
 from nscale_cli.files import remove_unfinished
 from nscale_cli.images import ImageRequest, SavedImage
 from nscale_cli.interrupts import Signalled
+from nscale_cli.models import did_you_mean
 from nscale_cli.names import Target, text_of
+from nscale_cli.prices import cost_usd
+from nscale_cli.pricing import PriceQuery
 from nscale_cli.purchase import Purchase
 from nscale_cli.replies import Reply
 from nscale_cli.saving import Saver
@@ -23,12 +27,21 @@ _WORST_FIRST = (ExitCode.NOT_SAVED, ExitCode.INCOMPLETE, ExitCode.SAVED_ELSEWHER
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerateResult:
-    """What one run made. `problems` are failures of parts of it, or of the whole."""
+    """What one run made. `problems` are failures of parts of it, or of the whole.
+
+    `usd_per_megapixel` is None where the service's price is unknown.
+    """
 
     request: ImageRequest
     images: tuple[SavedImage, ...]
     problems: tuple[NscaleError, ...]
     elapsed_seconds: float
+    usd_per_megapixel: float | None
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What the saved images cost by their true sizes, or None where that is unknown."""
+        return cost_usd(self.usd_per_megapixel, [image.size for image in self.images])
 
     @property
     def stopped(self) -> bool:
@@ -49,16 +62,47 @@ def run_generate(
     connection: Connection,
     target: Target | None,
     environment: Environment,
+    prices: PriceQuery,
     *,
     force: bool,
 ) -> GenerateResult:
     """Make and save the images. A failure is part of the result, never raised.
 
-    `target` is None where the bytes go to standard output.
+    `target` is None where the bytes go to standard output. The price is asked for meanwhile.
     """
     terminal, interrupts, clock = environment.terminal, environment.interrupts, environment.clock
     start = clock.monotonic()
-    saver = Saver(
+    saver = _saver(request, target, terminal, force=force)
+    purchase = Purchase(
+        request,
+        connection,
+        clock=clock,
+        announce=lambda text: _announce_retry(text, environment),
+        on_sent=prices.begin,
+        on_reply=lambda: interrupts.hold(lambda: _announce_hold(terminal)),
+    )
+    interrupts.explain = lambda number: _stopped(number, purchase, saver)
+    until_priced = ExitStack()  # keeps the connection open
+    stopped = _buy_and_save_unless_stopped(purchase, saver, connection, environment, until_priced)
+    elapsed = clock.monotonic() - start
+    stopped = stopped or _wait_for_price(prices, saver, environment)
+    with suppress(Exception):  # a socket that cannot be closed must not take a saved image along
+        until_priced.close()
+    if stopped is not None:
+        saver.problems.append(stopped)
+    return GenerateResult(
+        request=request,
+        images=tuple(saver.images),
+        problems=tuple(saver.problems),
+        elapsed_seconds=elapsed,
+        usd_per_megapixel=prices.usd_per_megapixel,
+    )
+
+
+def _saver(
+    request: ImageRequest, target: Target | None, terminal: Terminal, *, force: bool
+) -> Saver:
+    return Saver(
         request=request,
         target=target,
         force=force,
@@ -67,32 +111,19 @@ def run_generate(
         write_answer=terminal.write_answer,
         warn=terminal.warn,
     )
-    purchase = Purchase(
-        request,
-        connection,
-        clock=clock,
-        announce=lambda text: _announce_retry(text, environment),
-        on_reply=lambda: interrupts.hold(lambda: _announce_hold(terminal)),
-    )
-    interrupts.explain = lambda number: _stopped(number, purchase, saver)
-    stopped = _buy_and_save_unless_stopped(purchase, saver, connection, environment)
-    if stopped is not None:
-        saver.problems.append(stopped)
-    return GenerateResult(
-        request=request,
-        images=tuple(saver.images),
-        problems=tuple(saver.problems),
-        elapsed_seconds=clock.monotonic() - start,
-    )
 
 
 def _buy_and_save_unless_stopped(
-    purchase: Purchase, saver: Saver, connection: Connection, environment: Environment
+    purchase: Purchase,
+    saver: Saver,
+    connection: Connection,
+    environment: Environment,
+    until_priced: ExitStack,
 ) -> Stopped | None:
     """Do it, and return how a signal ended it; signals wait from then on, for the report."""
     interrupts = environment.interrupts
     try:
-        _buy_and_save(purchase, saver, connection, environment.terminal)
+        _buy_and_save(purchase, saver, connection, environment.terminal, until_priced)
         number = interrupts.take()
         interrupts.hold()
         return None if number is None else interrupts.explain(number)
@@ -105,23 +136,27 @@ def _buy_and_save_unless_stopped(
 
 
 def _buy_and_save(
-    purchase: Purchase, saver: Saver, connection: Connection, terminal: Terminal
+    purchase: Purchase,
+    saver: Saver,
+    connection: Connection,
+    terminal: Terminal,
+    until_priced: ExitStack,
 ) -> None:
     try:
         # All in one: a terminal that blocks must not stand between a paid reply and the disk.
         with terminal.working(f"Generating with {excerpt(saver.request.model, 80)}"):
             terminal.debug(f"loading the client for {connection.base_url}")
-            with Client(connection) as client:
-                terminal.debug("sending the request")
-                reply = purchase.make(client)
-                _save(reply, saver)
+            client = until_priced.enter_context(Client(connection))
+            terminal.debug("sending the request")
+            reply = purchase.make(client)
+            _save(reply, saver)
             terminal.debug(f"received {len(reply.body)} bytes, request id {reply.request_id}")
     except NscaleError as error:
         if purchase.exchange.reply is None:
             error.message += _keep_what_came(purchase, saver)
         saver.problems.append(error)
     except Exception:
-        # A socket or a spinner that cannot be closed must not take a paid reply along.
+        # A spinner that cannot be closed must not take a paid reply along.
         paid = purchase.exchange.reply if purchase.exchange.arriving else None
         if paid is None:
             raise
@@ -152,6 +187,30 @@ def _keep_what_came(purchase: Purchase, saver: Saver) -> str:
         return ""
     # A copy, because the thread that was left behind may still be adding to it.
     return f"; {saver.keep_incomplete(bytes(exchange.arrived))}"
+
+
+def _wait_for_price(prices: PriceQuery, saver: Saver, environment: Environment) -> Stopped | None:
+    """Wait a little where the price is of use, and return how a signal ended the wait."""
+    unknown = [
+        problem
+        for problem in saver.problems
+        if isinstance(problem, RequestRefused) and problem.http_status == 404
+    ]
+    if not saver.images and not unknown:
+        return None
+    interrupts = environment.interrupts
+    try:
+        interrupts.release()  # everything is safe: nobody has to sit this out
+        prices.wait()
+        interrupts.hold()
+    except Signalled as signal:
+        interrupts.hold()
+        return interrupts.explain(signal.signal_number)
+    for problem in unknown:
+        problem.hint = did_you_mean(prices.suggestions()) or problem.hint
+    if prices.usd_per_megapixel is None:
+        environment.terminal.debug(f"cost unknown: {prices.unknown_because}")
+    return None
 
 
 def _announce_retry(text: str, environment: Environment) -> None:

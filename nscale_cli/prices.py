@@ -1,35 +1,49 @@
-"""What images cost: read from the service's own list of models, never assumed."""
+"""What images cost: an estimate from the service's own price for a megapixel, never assumed."""
 
 import math
+from collections.abc import Sequence
 
-from nscale_cli.decode import parse_json
-from nscale_cli.images import ImageRequest
+from nscale_cli.images import ImageRequest, Size
+
+# Dollars a megapixel. Beyond it stands no price but a mistake, and sums need not overflow.
+_LARGEST_PRICE = 1e6
+_LEAST_IN_FULL, _DECIMALS = 1e-5, 9
 
 
-def usd_per_megapixel(body: bytes, model: str) -> float | None:
-    """Return the price of `model` in a `GET /models` reply, or None where it gives none.
+def amount(value: object) -> float | None:
+    """Return the price that `value`, a number or a string of one, gives; None where it gives none.
 
-    The price is `pricing.output`, a number or a string of one.
+    An unknown price is never taken for zero.
     """
-    document = parse_json(body)
-    entries = document.get("data") if isinstance(document, dict) else None
-    for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict) and entry.get("id") == model:
-            pricing = entry.get("pricing")
-            return _amount(pricing.get("output")) if isinstance(pricing, dict) else None
-    return None
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        price = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return price if math.isfinite(price) and 0 <= price <= _LARGEST_PRICE else None
 
 
 def estimate_usd(price: float, request: ImageRequest) -> float:
     """Return what `request` should cost at `price` dollars a megapixel."""
-    return price * request.size.megapixels * request.count
+    return rounded(price * request.size.megapixels * request.count)
 
 
-def _amount(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+def cost_usd(price: float | None, sizes: Sequence[Size | None]) -> float | None:
+    """Return what images of these true sizes cost; None without a price, a size, or an image."""
+    known = [size for size in sizes if size is not None]
+    if price is None or not known or len(known) < len(sizes):
         return None
-    try:
-        amount = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return amount if math.isfinite(amount) and amount >= 0 else None
+    return rounded(price * math.fsum(size.megapixels for size in known))
+
+
+def rounded(usd: float) -> float:
+    """Return `usd` without the noise of binary fractions."""
+    return round(usd, _DECIMALS)
+
+
+def dollars(usd: float) -> str:
+    """Return `usd` in digits, without a sign: six decimals, or three digits where it is tiny."""
+    if usd == 0:
+        return "0"
+    return f"{usd:.6f}" if usd >= _LEAST_IN_FULL else f"{usd:.3g}"

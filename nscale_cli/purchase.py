@@ -38,10 +38,12 @@ class Purchase:
         *,
         clock: Clock,
         announce: Callable[[str], None],
+        on_sent: Callable[[Client], None],
         on_reply: Callable[[], None],
     ) -> None:
         """Prepare the request; nothing is sent yet."""
         self.exchange = Exchange()
+        self._on_sent = on_sent
         self._request, self._connection = request, connection
         self._clock, self._announce, self._on_reply = clock, announce, on_reply
         self._idempotency_key = str(uuid.uuid4())
@@ -72,7 +74,7 @@ class Purchase:
             self._clock.sleep(wait)
 
     def _attempt(self, client: Client, seconds: float) -> Reply:
-        self.exchange = Exchange(on_reply=self._on_reply)
+        self.exchange = Exchange(on_sent=lambda: self._on_sent(client), on_reply=self._on_reply)
         reply = client.generate(
             self._request,
             self.exchange,

@@ -10,6 +10,7 @@ from nscale_cli.errors import Billed, ExitCode, NscaleError
 from nscale_cli.generate import GenerateResult
 from nscale_cli.images import ImageRequest, SavedImage
 from nscale_cli.names import text_of
+from nscale_cli.prices import cost_usd, dollars
 from nscale_cli.terminal import Terminal
 
 JSON_VERSION = 1
@@ -29,7 +30,7 @@ def report_generated(result: GenerateResult, terminal: Terminal, *, as_json: boo
     for problem in result.problems:
         report_problem(problem, terminal)
     if as_json:
-        _write_json(_generated_document(result, terminal), terminal)
+        write_json(_generated_document(result, terminal), terminal)
         return
     for image in result.images:
         if image.path is not None:
@@ -57,7 +58,7 @@ def report_failure(error: NscaleError, terminal: Terminal, *, command: str | Non
     report_problem(error, terminal)
     if command is not None:
         data = _request_data(None) if command == "images generate" else {}
-        _write_json(envelope(command, data, [error], terminal), terminal)
+        write_json(envelope(command, data, [error], terminal), terminal)
 
 
 def report_plan(plan: Plan, terminal: Terminal, *, as_json: bool) -> None:
@@ -70,7 +71,7 @@ def report_plan(plan: Plan, terminal: Terminal, *, as_json: bool) -> None:
             "body": plan.request.body,
             "paths": [text_of(Path(path)) for path in plan.paths],
         }
-        _write_json(envelope("images generate", data, [], terminal), terminal)
+        write_json(envelope("images generate", data, [], terminal), terminal)
         return
     terminal.answer(f"POST {plan.url}")
     terminal.answer(f"Authorization: Bearer [hidden, from {excerpt(plan.key_source)}]")
@@ -83,7 +84,7 @@ def report_plan(plan: Plan, terminal: Terminal, *, as_json: bool) -> None:
 def _price(plan: Plan) -> str:
     if plan.cost_usd is None:
         return f"unknown ({plan.price_unknown_because})"
-    return f"about ${plan.cost_usd:.6f}, from the price list of {plan.host}"
+    return f"about ${dollars(plan.cost_usd)}, from the price list of {plan.host}"
 
 
 def envelope(
@@ -118,6 +119,7 @@ def envelope(
 def _generated_document(result: GenerateResult, terminal: Terminal) -> dict[str, object]:
     data = _request_data(result.request)
     data["elapsed_seconds"] = round(result.elapsed_seconds, 3)
+    data["cost_usd"] = result.cost_usd
     data["images"] = [_image_data(image) for image in result.images]
     partial = bool(result.images)
     return envelope("images generate", data, result.problems, terminal, partial=partial)
@@ -153,7 +155,9 @@ def _saved_line(image: SavedImage, result: GenerateResult) -> str:
     if image.size and image.size != asked:
         size += f" (asked for {asked})"
     facts = (size, image.format.upper(), _amount(image.byte_count))
-    return f"saved {name}  {'  '.join(facts)}  {result.elapsed_seconds:.1f} s"
+    cost = cost_usd(result.usd_per_megapixel, [image.size])
+    about = "" if cost is None else f"  about ${dollars(cost)}"
+    return f"saved {name}  {'  '.join(facts)}  {result.elapsed_seconds:.1f} s{about}"
 
 
 def _amount(byte_count: int) -> str:
@@ -164,5 +168,6 @@ def _amount(byte_count: int) -> str:
     return f"{byte_count / 1_000_000:.1f} MB"
 
 
-def _write_json(document: dict[str, object], terminal: Terminal) -> None:
+def write_json(document: dict[str, object], terminal: Terminal) -> None:
+    """Write the one document of a command to stdout."""
     terminal.answer(json.dumps(document))

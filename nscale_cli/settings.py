@@ -28,6 +28,7 @@ VARIABLES: Mapping[str, str] = {
     "FORCE_COLOR": "set: colour, also where the output is not a terminal",
     "TERM": "'dumb': no colour, no animation",
     "COLUMNS": "the width of a preview that does not go to a terminal; default 80",
+    "XDG_CACHE_HOME": "where lists of models are kept; default: the system's place for caches",
     "XDG_STATE_HOME": "where images are rescued to if their own place fails; "
     "default ~/.local/state",
 }

@@ -98,6 +98,11 @@ class FakeClock:
 Cli = Callable[..., Outcome]
 
 
+def cache_home(folder: Path) -> Path:
+    """Return where a run in `folder` keeps its caches: beside it, not among its files."""
+    return folder.with_name(f"{folder.name}-cache")
+
+
 @pytest.fixture
 def sleeps() -> FakeClock:
     """The waits of the runs that `cli` makes."""
@@ -122,7 +127,11 @@ def cli(tmp_path: Path, sleeps: FakeClock, monkeypatch: pytest.MonkeyPatch) -> C
             stdin=streams[0],
             stdout=streams[1],
             stderr=stderr,
-            env={"HOME": str(tmp_path / "home"), **(env or {})},
+            env={
+                "HOME": str(tmp_path / "home"),
+                "XDG_CACHE_HOME": str(cache_home(tmp_path)),
+                **(env or {}),
+            },
         )
         environment = Environment(terminal=terminal, clock=sleeps.clock, cwd=tmp_path)
         code = run_program(list(arguments), environment)
@@ -151,15 +160,23 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 class ScriptedServer(Sandbox):
-    """Answers each request for images with the next of its `answers`; the last one stays."""
+    """Answers each request for images with the next of its `answers`; the last one stays.
+
+    Questions for the list of models stand in `queries`, and are answered by `models`.
+    """
 
     def __init__(self) -> None:
-        """Start without an answer."""
+        """Start without an answer, and without a list of models."""
         super().__init__()
         self.answers: list[Answer] = []
+        self.queries: list[ReceivedRequest] = []
+        self.models = Answer(status=404)
 
     def answer(self, request: ReceivedRequest) -> Answer:
         """Return the next answer of the script."""
+        if (request.method, request.path) == ("GET", "/v1/models"):
+            self.queries.append(request)
+            return self.models
         self.requests.append(request)
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
@@ -199,7 +216,8 @@ class Program:
         # The last two: a copy of the package that is under test, and where coverage is told of it.
         kept = ("PATH", "SYSTEMROOT", "PYTHONPATH", "COVERAGE_")
         inherited = {name: value for name, value in os.environ.items() if name.startswith(kept)}
-        return inherited | {"HOME": str(self.cwd / "home")}
+        own = {"HOME": self.cwd / "home", "XDG_CACHE_HOME": cache_home(self.cwd)}
+        return inherited | {name: str(path) for name, path in own.items()}
 
     @property
     def bare_env(self) -> dict[str, str]:
@@ -243,6 +261,11 @@ def require_command(name: str, path: str | None) -> str:
             pytest.fail(f"{name} is not installed, and CI installs all it needs")
         pytest.skip(f"{name} is not installed")
     return path
+
+
+def models_reply(*entries: object) -> Answer:
+    """Return the answer to `GET /models` with these entries."""
+    return Answer(body=json.dumps({"object": "list", "data": entries}).encode())
 
 
 def images_reply(*items: object) -> Answer:

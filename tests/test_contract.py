@@ -187,7 +187,7 @@ def test_the_json_document_of_a_success_is_whole(generate: Cli, tmp_path: Path) 
         "prompt": "A cat",
         "size": "512x512",
         "count": 2,
-        "cost_usd": None,
+        "cost_usd": 0.000681574,  # two images of 0.262144 megapixels, at 0.0013 each
     }
     assert [image["path"] for image in images] == [
         f"{tmp_path}/a-cat.png",

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from nscale_cli import dry_run
+from nscale_cli.client import Client
 from nscale_cli.commands import images_generate
 from nscale_cli.errors import ExitCode, NscaleError
 from nscale_cli.sandbox.server import Sandbox
@@ -160,7 +160,7 @@ def test_a_price_that_cannot_be_asked_for_is_unknown_and_no_failure(
     def unreachable(*arguments: object, **options: object) -> None:
         raise NscaleError("127.0.0.1 was not reached")
 
-    monkeypatch.setattr(dry_run.Client, "list_models", unreachable)
+    monkeypatch.setattr(Client, "list_models", unreachable)
     outcome = cli("images", "generate", "x", "--dry-run", "--base-url", sandbox.base_url, "-a", KEY)
 
     assert outcome.exit_code == 0

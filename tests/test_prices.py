@@ -1,23 +1,13 @@
-"""Prices, read from the service's own list of models."""
-
-import json
+"""Prices and costs: amounts, sums and how they are written."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nscale_cli.images import ImageRequest, Size
-from nscale_cli.prices import estimate_usd, usd_per_megapixel
+from nscale_cli.prices import amount, cost_usd, dollars, estimate_usd
 
-
-def models(*entries: object) -> bytes:
-    """Return a reply to `GET /models`."""
-    return json.dumps({"object": "list", "data": entries}).encode()
-
-
-def priced(output: object) -> dict[str, object]:
-    """Return the entry of the model `m` with its price."""
-    return {"id": "m", "pricing": {"input": 0, "output": output}}
+SIZE = Size(width=1000, height=500)
 
 
 @pytest.mark.parametrize(
@@ -26,50 +16,55 @@ def priced(output: object) -> dict[str, object]:
 )
 def test_price_is_a_number_or_a_string_of_one(output: object, expected: float) -> None:
     """Services have been seen to send either; a price of nothing is a price."""
-    other = {"id": "M", "pricing": {"output": 7}}
-    assert usd_per_megapixel(models(other, priced(output), priced(9)), "m") == expected
+    assert amount(output) == expected
 
 
 @pytest.mark.parametrize(
     "output",
-    [None, "", "free", "$1", -1, "-0.1", True, [1], {"usd": 1}, float("nan"), "inf", 10**400],
-)
+    [
+        None, "", "free", "$1", -1, "-0.1", True, [1], {"usd": 1}, float("nan"), "inf", 10**400,
+        1e300, "1000001",
+    ],
+)  # fmt: skip
 def test_price_that_is_no_amount_is_unknown(output: object) -> None:
     """An unknown price is never taken for zero."""
-    assert usd_per_megapixel(models(priced(output)), "m") is None
+    assert amount(output) is None
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"<html>",
-        b"[]",
-        b"null",
-        b'{"data": null}',
-        b'{"data": {"id": "m"}}',
-        b'{"data": [null, "m", 7, []]}',
-        models(),
-        models({"id": "m"}),
-        models({"id": "m", "pricing": 1}),
-        models({"id": "m", "pricing": {"input": 1}}),
-        models({"id": "M", "pricing": {"output": 1}}),
-    ],
-)
-def test_list_without_the_price_gives_none(body: bytes) -> None:
-    """Whatever a server sends in place of the list."""
-    assert usd_per_megapixel(body, "m") is None
-
-
-@given(st.binary() | st.floats().map(lambda value: models(priced(value))))
-def test_reading_a_price_never_fails(body: bytes) -> None:
-    """A price that is found can be multiplied."""
-    price = usd_per_megapixel(body, "m")
-    assert price is None or price >= 0
+@given(st.floats() | st.text() | st.integers())
+def test_a_price_that_is_found_can_be_multiplied(value: object) -> None:
+    """Also by the largest size."""
+    price = amount(value)
+    cost = cost_usd(price, [Size(width=99999, height=99999)] * 3)
+    assert price is None or (cost is not None and 0 <= cost < float("inf"))
 
 
 def test_estimate_is_price_by_area_by_count() -> None:
     """Three images of half a megapixel cost one and a half times the price."""
-    size = Size(width=1000, height=500)
-    request = ImageRequest(prompt="A red fox", model="m", size=size, count=3)
-    assert estimate_usd(0.002, request) == pytest.approx(0.003)
+    request = ImageRequest(prompt="A red fox", model="m", size=SIZE, count=3)
+    assert estimate_usd(0.002, request) == 0.003
+
+
+def test_cost_is_price_by_true_area() -> None:
+    """Each image counts by its own size."""
+    assert cost_usd(0.002, [SIZE, Size(width=1000, height=1000)]) == 0.003
+    assert cost_usd(0.0, [SIZE]) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("price", "sizes"), [(None, [SIZE]), (0.002, [SIZE, None]), (0.002, [None]), (0.002, [])]
+)
+def test_cost_is_unknown_without_a_price_or_a_size(
+    price: float | None, sizes: list[Size | None]
+) -> None:
+    """A part of the cost is not shown for the whole."""
+    assert cost_usd(price, sizes) is None
+
+
+@pytest.mark.parametrize(
+    ("usd", "text"),
+    [(0.0, "0"), (0.00034079, "0.000341"), (12.5, "12.500000"), (1.2e-7, "1.2e-07")],
+)
+def test_dollars_are_written_so_that_something_is_never_nothing(usd: float, text: str) -> None:
+    """A tiny amount is not shown as zero."""
+    assert dollars(usd) == text

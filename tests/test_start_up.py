@@ -52,6 +52,9 @@ def loaded_by(
         (["--version"], 0),
         (["help", "exit-codes"], 0),
         (["completion", "bash"], 0),
+        (["models", "list", "--help"], 0),
+        (["models", "list", "--sort", "size"], 2),
+        (["models", "list"], 4),
         (["images", "generate", "--no-such-option"], 2),
         (["images", "generate", "a red fox", "-z", "huge"], 2),
         ([], 2),
@@ -89,6 +92,19 @@ def test_completion_loads_nothing_heavy(
     """Each Tab starts the program; what it then loads is what the user waits for."""
     answer, modules = loaded_by(program, _NSCALE_COMPLETE=instruction, **variables)
     assert "images" in answer
+    assert not modules & HEAVY
+
+
+def test_completion_of_models_loads_nothing_heavy(program: Program) -> None:
+    """Reading the kept lists is cheap, also where the system is asked for their folder."""
+    variables = {
+        "_TYPER_COMPLETE_ARGS": "nscale images generate -m ",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        "XDG_CACHE_HOME": "",
+    }
+    answer, modules = loaded_by(program, _NSCALE_COMPLETE="complete_fish", **variables)
+    assert "FLUX.1-schnell" in answer
+    assert "platformdirs" in modules
     assert not modules & HEAVY
 
 

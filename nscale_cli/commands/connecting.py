@@ -37,11 +37,11 @@ def connected(
         seconds = require_timeout(timeout, source="--timeout")
     with ExitStack() as stack:
         if sandbox or (settings.sandbox and base_url is None):
-            url = stack.enter_context(Sandbox()).base_url
+            url, passing = stack.enter_context(Sandbox()).base_url, True
             given = api_key is not None or api_key_file is not None  # no variable's key goes there
             key = read_key(api_key, api_key_file, terminal) if given else _SANDBOX_KEY
         else:
-            url = settings.base_url if base_url is None else base_url
+            url, passing = settings.base_url if base_url is None else base_url, False
             key = read_key(api_key, api_key_file, terminal)
         if key.value not in SANDBOX_KEYS:  # which are no secrets, but words of its answers
             terminal.scrubber.hide(key.value)
@@ -51,4 +51,5 @@ def connected(
             timeout_seconds=seconds,
             retries=retry,
             retry_billed=retry_billed,
+            passing=passing,
         )

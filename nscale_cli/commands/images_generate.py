@@ -12,6 +12,7 @@ from nscale_cli.files import require_saveable
 from nscale_cli.generate import run_generate
 from nscale_cli.images import ImageRequest, Size
 from nscale_cli.names import Target, plan
+from nscale_cli.pricing import PriceQuery, require_affordable
 from nscale_cli.report import report_generated, report_plan
 from nscale_cli.settings import DEFAULT_RETRIES, Settings
 from nscale_cli.showing import Preview, open_images
@@ -51,6 +52,7 @@ def generate(
     timeout: options.TimeoutOption = None,
     retry: options.RetryOption = DEFAULT_RETRIES,
     retry_billed: options.RetryBilledOption = False,
+    max_cost: options.MaxCostOption = None,
     force: options.ForceOption = False,
     dry_run: options.DryRunOption = False,
     as_json: options.JsonOption = False,
@@ -88,11 +90,15 @@ def generate(
         retry_billed=retry_billed,
     )
     with connecting as connection:
+        prices = PriceQuery(request.model, connection, terminal, environment.clock)
+        if max_cost is not None:
+            require_affordable(request, prices, max_cost)
         if dry_run:
-            report_plan(make_plan(request, connection, target), terminal, as_json=as_json)
+            planned = make_plan(request, connection, target, prices)
+            report_plan(planned, terminal, as_json=as_json)
             return ExitCode.OK
         shown = Preview(wish, terminal) if preview else None  # asks the terminal meanwhile
-        result = run_generate(request, connection, target, environment, force=force)
+        result = run_generate(request, connection, target, environment, prices, force=force)
         report_generated(result, terminal, as_json=as_json)
     if (shown or opens) and not result.stopped:
         environment.interrupts.release()

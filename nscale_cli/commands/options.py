@@ -1,10 +1,12 @@
 """The options, each declared once, and what the shell offers for them at Tab."""
 
+import math
 from typing import Annotated
 
 import typer
 
-from nscale_cli.errors import KeyRejected
+from nscale_cli.commands.model_options import complete_model
+from nscale_cli.errors import KeyRejected, UsageError
 from nscale_cli.settings import (
     COMMON_SIZES,
     DEFAULT_BASE_URL,
@@ -12,14 +14,8 @@ from nscale_cli.settings import (
     DEFAULT_RETRIES,
     DEFAULT_SIZE,
     DEFAULT_TIMEOUT_SECONDS,
-    KNOWN_MODELS,
     PREVIEW_STYLES,
-    SANDBOX_MODELS,
 )
-
-
-def _complete_model(incomplete: str) -> list[str]:
-    return [model for model in (*KNOWN_MODELS, *SANDBOX_MODELS) if model.startswith(incomplete)]
 
 
 def _complete_size(incomplete: str) -> list[str]:
@@ -41,6 +37,12 @@ def _require_key(value: str | None) -> str | None:
     return value
 
 
+def _require_dollars(value: float | None) -> float | None:
+    if value is not None and not 0 <= value < math.inf:
+        raise UsageError("--max-cost must be an amount of US dollars, 0 or more")
+    return value
+
+
 PromptArgument = Annotated[
     str | None,
     typer.Argument(
@@ -59,7 +61,7 @@ ModelOption = Annotated[
         "-m",
         "--model",
         metavar="ID",
-        autocompletion=_complete_model,
+        autocompletion=complete_model,
         help=f"The model that draws. [env: NSCALE_MODEL; default: {DEFAULT_MODEL}]",
     ),
 ]
@@ -174,6 +176,16 @@ RetryBilledOption = Annotated[
     typer.Option(
         "--retry-billed",
         help="Also repeat a request that may already have been billed; it may be charged again.",
+    ),
+]
+MaxCostOption = Annotated[
+    float | None,
+    typer.Option(
+        "--max-cost",
+        metavar="USD",
+        callback=_require_dollars,
+        help="Ask for no image if the estimate is higher, or unknown. It is an estimate from the "
+        "service's price list, not a cap on what is charged.",
     ),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Let -o FILE replace an existing file.")]

@@ -1,8 +1,13 @@
 """`nscale completion SHELL`, and what the program answers to the script of PowerShell."""
 
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
 
 from nscale_cli.commands.completion import SCRIPTS
+from nscale_cli.model_cache import keep
+from nscale_cli.models import Model, ModelList
 from tests.conftest import Cli, Program
 
 
@@ -46,3 +51,44 @@ def test_question_of_powershell_is_answered(
     outcome = program.run(env=program.env | variables)
     assert outcome.stdout.split("\n") == [*lines, ""] if lines else outcome.stdout.strip() == ""
     assert (outcome.exit_code, outcome.stderr) == (0, "")
+
+
+def offers(program: Program, typed: str) -> list[str]:
+    """Return what Tab offers after `typed`."""
+    variables = {
+        "_NSCALE_COMPLETE": "complete_fish",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        "_TYPER_COMPLETE_ARGS": f"nscale {typed}",
+    }
+    return program.run(env=program.env | variables).stdout.split()
+
+
+@pytest.fixture
+def kept(program: Program) -> None:
+    """A list of models is kept, with ids that nobody should type."""
+    ids = ("acme/flux-9", "acme/flux-$(reboot)", "acme/flux\x1b[31m", "acme/llama")
+    models = tuple(Model(id=name, fields={}) for name in ids)
+    listed = ModelList(base_url="https://a.example", fetched_at=datetime.now(UTC), models=models)
+    keep(listed, program.env)
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize("command", ["images generate -m ", "models show "])
+def test_models_that_a_service_listed_come_first(program: Program, command: str) -> None:
+    """Then those that everybody knows; a model of another kind only where nothing else fits."""
+    listed = offers(program, command)
+    assert listed[:2] == ["acme/flux-9", "black-forest-labs/FLUX.1-schnell"]
+    assert not [name for name in listed if "llama" in name or "$" in name or "\x1b" in name]
+    assert offers(program, f"{command}acme/f") == ["acme/flux-9"]
+    assert offers(program, f"{command}acme/l") == ["acme/llama"]
+
+
+def test_without_a_list_the_known_models_are_offered(program: Program) -> None:
+    """A cache that is a file is as good as none."""
+    Path(program.env["XDG_CACHE_HOME"]).write_text("")
+    assert offers(program, "images generate -m black-f") == ["black-forest-labs/FLUX.1-schnell"]
+
+
+def test_orders_are_offered(program: Program) -> None:
+    """For --sort."""
+    assert offers(program, "models list --sort ") == ["name", "price"]

@@ -513,7 +513,7 @@ def test_a_dry_run_says_why_a_price_is_unknown(generate: Cli) -> None:
 
     assert outcome.document["data"]["cost_usd"] is None
     outcome = generate("cat", "-m", "my/own", "--dry-run")
-    assert "price: unknown (the service gives none for this model)" in outcome.stdout
+    assert "price: unknown (the service does not list this model)" in outcome.stdout
 
 
 def base64_text(data: bytes) -> str:

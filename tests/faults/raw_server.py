@@ -114,12 +114,17 @@ Script = Callable[[Connection], None]
 
 @dataclass(slots=True)
 class RawServer:
-    """Answers the n-th request with the n-th script; the last one stays. `tls` makes it https."""
+    """Answers the n-th request with the n-th script; the last one stays. `tls` makes it https.
+
+    Questions for the list of models are no part of the script: each is answered by `models`.
+    """
 
     port: int = 0
     tls: ssl.SSLContext | None = None
     scripts: list[Script] = field(default_factory=list)
+    models: Script = field(default_factory=lambda: _no_models)
     requests: list[Received] = field(default_factory=list)
+    queries: list[Received] = field(default_factory=list)
     connections: int = 0
     failed_handshakes: int = 0
     played: int = 0
@@ -192,10 +197,18 @@ class RawServer:
                 return
             with client, contextlib.suppress(OSError):
                 while (request := read_request(client)) is not None:
+                    if request.head.startswith(b"GET /v1/models "):
+                        self.queries.append(request)
+                        self.models(Connection(client, self.stopping))
+                        return
                     self.requests.append(request)
                     script = self.scripts[min(len(self.requests), len(self.scripts)) - 1]
                     self.played += 1
                     script(Connection(client, self.stopping))
+
+
+def _no_models(connection: Connection) -> None:
+    connection.send(response(b"{}", 404, "Connection: close"))
 
 
 def read_request(client: socket.socket) -> Received | None:

@@ -52,7 +52,8 @@ class TracedProgram(Program):
     def injected(self) -> int:
         """How many faults really happened: a failed call, or the signal that ended the program."""
         log = self.log.read_text(errors="replace")
-        return log.count("(INJECTED)") + log.count("+++ killed by SIGKILL +++")
+        # Each thread of a program that is killed has a line of its own.
+        return log.count("(INJECTED)") + ("+++ killed by SIGKILL +++" in log)
 
     def buy(self, server: RawServer, *arguments: str) -> Outcome:
         """Buy one image."""

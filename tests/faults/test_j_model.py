@@ -97,7 +97,10 @@ class OneRun(RuleBasedStateMachine):
         """Run the program in `folder`, without waiting between its tries."""
         streams = {name: Stream() for name in ("stdin", "stdout", "stderr")}
         environment = Environment(
-            terminal=Terminal(**streams, env={"HOME": str(folder / "home")}),
+            terminal=Terminal(
+                **streams,
+                env={"HOME": str(folder / "home"), "XDG_CACHE_HOME": str(folder / "cache")},
+            ),
             clock=Clock(sleep=lambda seconds: None),
             cwd=folder,
         )
