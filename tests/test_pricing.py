@@ -1,6 +1,7 @@
 """What a run cost, and the question for the price, which never stands in the way of an image."""
 
 import json
+import signal
 import threading
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nscale_cli import pricing
+from nscale_cli.interrupts import Interrupts
 from nscale_cli.sandbox.scenarios import Answer
 from nscale_cli.sandbox.server import ReceivedRequest
 from tests.conftest import KEY, Cli, Outcome, ScriptedServer, cache_home, images_reply, models_reply
@@ -127,6 +129,29 @@ def test_a_price_that_does_not_come_is_not_waited_for(
 
     assert outcome.exit_code == 0
     assert "debug: cost unknown: the service did not answer in time" in outcome.stderr
+
+
+def test_a_signal_while_the_price_is_waited_for_ends_the_wait(
+    against: Cli, selling: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image is safe by then: its path is the answer, and no reply is kept a second time."""
+    routers: list[Interrupts] = []
+    release = Interrupts.release
+
+    def remember(router: Interrupts) -> None:
+        routers.append(router)
+        release(router)
+
+    def interrupted(query: pricing.PriceQuery) -> None:
+        routers[-1]._receive(signal.SIGINT, None)
+
+    monkeypatch.setattr(Interrupts, "release", remember)
+    monkeypatch.setattr(pricing.PriceQuery, "wait", interrupted)
+    outcome = against(selling, "cat")
+
+    assert (outcome.exit_code, outcome.stdout) == (130, f"{tmp_path}/cat.png\n")
+    assert f"error: stopped; saved {tmp_path}/cat.png. The request was billed.\n" in outcome.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["cat.png"]
 
 
 def test_a_thread_that_cannot_be_had_costs_only_the_price(
