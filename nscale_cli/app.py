@@ -7,7 +7,13 @@ from typer.core import TyperGroup
 
 from nscale_cli import __version__
 from nscale_cli.commands import (
+    auth_login,
+    auth_logout,
+    auth_status,
     completion,
+    config_edit,
+    config_set,
+    config_show,
     images_generate,
     images_show,
     models_list,
@@ -42,6 +48,20 @@ Examples:
   nscale models list
   nscale models show black-forest-labs/FLUX.1-schnell
 """
+AUTH_HELP = """Store the API key, forget it, and see which one is used.
+
+\b
+Examples:
+  nscale auth login
+  nscale auth status
+"""
+CONFIG_HELP = """Keep settings in a file: model, size, output, profiles of services.
+
+\b
+Examples:
+  nscale config set preview_style auto
+  nscale config show
+"""
 
 
 def _print_version(context: typer.Context, wanted: bool) -> None:
@@ -71,12 +91,15 @@ def _group(context: typer.Context) -> None:
         raise typer.Exit(ExitCode.USAGE)
 
 
+_ORDER = ("images", "models", "auth", "config", "sandbox", "completion", "help")
+
+
 class _InOrder(TyperGroup):
     """A group that lists its commands as they come up in a user's day."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names, the main commands first."""
-        return sorted(super().list_commands(ctx), key=lambda n: (n != "images", n != "models"))
+        """Return the names in that order."""
+        return sorted(super().list_commands(ctx), key=_ORDER.index)
 
 
 def build_app() -> typer.Typer:
@@ -89,18 +112,48 @@ def build_app() -> typer.Typer:
         rich_markup_mode=None,
     )
     app.callback(help=HELP, invoke_without_command=True)(_root)
-    images = typer.Typer(name="images", rich_markup_mode=None)
-    images.callback(help=IMAGES_HELP, invoke_without_command=True)(_group)
-    images.command("generate", help=images_generate.HELP)(images_generate.generate)
-    images.command("show", help=images_show.HELP)(images_show.show)
-    app.add_typer(images)
-    models = typer.Typer(name="models", rich_markup_mode=None)
-    models.callback(help=MODELS_HELP, invoke_without_command=True)(_group)
-    models.command("list", help=models_list.HELP)(models_list.list_models)
-    models.command("show", help=models_show.HELP)(models_show.show)
-    app.add_typer(models)
+    for group in (_images(), _models(), _auth(), _config()):
+        app.add_typer(group)
     scenarios = "\n".join(f"  {model}" for model in SANDBOX_MODELS)
     app.command("sandbox", help=f"{sandbox.HELP}\n\b\n{scenarios}")(sandbox.serve)
     app.command("completion", help=completion.HELP)(completion.print_script)
     app.command("help", help=help_command.HELP)(help_command.help_topic)
     return app
+
+
+def _images() -> typer.Typer:
+    group = _new_group("images", IMAGES_HELP)
+    group.command("generate", help=images_generate.HELP)(images_generate.generate)
+    group.command("show", help=images_show.HELP)(images_show.show)
+    return group
+
+
+def _models() -> typer.Typer:
+    group = _new_group("models", MODELS_HELP)
+    group.command("list", help=models_list.HELP)(models_list.list_models)
+    group.command("show", help=models_show.HELP)(models_show.show)
+    return group
+
+
+def _auth() -> typer.Typer:
+    group = _new_group("auth", AUTH_HELP)
+    group.command("login", help=auth_login.HELP)(auth_login.login)
+    group.command("logout", help=auth_logout.HELP)(auth_logout.logout)
+    group.command("status", help=auth_status.HELP)(auth_status.status)
+    return group
+
+
+def _config() -> typer.Typer:
+    group = _new_group("config", CONFIG_HELP)
+    group.command("show", help=config_show.HELP)(config_show.show)
+    group.command("set", help=config_set.set_help())(config_set.set_setting)
+    group.command("unset", help=config_set.UNSET_HELP)(config_set.unset_setting)
+    group.command("edit", help=config_edit.EDIT_HELP)(config_edit.edit)
+    group.command("path", help=config_edit.PATH_HELP)(config_edit.path)
+    return group
+
+
+def _new_group(name: str, text: str) -> typer.Typer:
+    group = typer.Typer(name=name, rich_markup_mode=None)
+    group.callback(help=text, invoke_without_command=True)(_group)
+    return group

@@ -99,12 +99,13 @@ class Client:
         `timeout_seconds` bounds the whole exchange. Raises ServiceUnreachable where nothing was
         sent; AnswerTimeout, Disconnected or ServiceFailed where something was.
         """
+        import openai
 
         def call() -> None:
             stream = self._sdk.images.with_streaming_response.generate(
                 model=request.model,
                 prompt=request.prompt,
-                size=str(request.size),
+                size=str(request.size) if request.send_size else openai.omit,
                 n=request.count,
                 extra_body=dict(request.params),
                 extra_headers={"Idempotency-Key": idempotency_key, **_PLAIN},

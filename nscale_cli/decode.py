@@ -18,10 +18,11 @@ _URL_SAFE = str.maketrans("-_", "+/")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """An item of the reply that is no image: why, and its bytes if it had any."""
+    """An item of the reply that is no image: why, and its bytes or its address if it had any."""
 
     reason: str
     data: bytes | None = None
+    url: str | None = None
 
 
 def parse_json(body: bytes) -> object:
@@ -72,7 +73,8 @@ def _decode_item(item: object) -> GeneratedImage | Rejected:
             return _decode_text(url)
         if isinstance(url, str):
             return Rejected(
-                reason=f"it came as an address, which nscale does not fetch: {excerpt(url)}"
+                reason=f"it came as an address, which nscale does not fetch: {excerpt(url)}",
+                url=url,
             )
         return Rejected(reason="it holds no image data")
     return _decode_text(text)

@@ -7,10 +7,11 @@ from pathlib import Path
 from nscale_cli.cleaning import excerpt
 from nscale_cli.client import Client
 from nscale_cli.connection import Connection
+from nscale_cli.decode import Rejected
 from nscale_cli.environment import Environment
 from nscale_cli.errors import Billed, ExitCode, NotSaved, NscaleError, RequestRefused, Stopped
 from nscale_cli.files import remove_unfinished
-from nscale_cli.images import ImageRequest, SavedImage
+from nscale_cli.images import GeneratedImage, ImageRequest, SavedImage
 from nscale_cli.interrupts import Signalled
 from nscale_cli.models import did_you_mean
 from nscale_cli.names import Target, text_of
@@ -72,7 +73,7 @@ def run_generate(
     """
     terminal, interrupts, clock = environment.terminal, environment.interrupts, environment.clock
     start = clock.monotonic()
-    saver = _saver(request, target, terminal, force=force)
+    saver = _saver(request, connection, target, terminal, force=force)
     purchase = Purchase(
         request,
         connection,
@@ -100,7 +101,12 @@ def run_generate(
 
 
 def _saver(
-    request: ImageRequest, target: Target | None, terminal: Terminal, *, force: bool
+    request: ImageRequest,
+    connection: Connection,
+    target: Target | None,
+    terminal: Terminal,
+    *,
+    force: bool,
 ) -> Saver:
     return Saver(
         request=request,
@@ -110,7 +116,14 @@ def _saver(
         scrubber=terminal.scrubber,
         write_answer=terminal.write_answer,
         warn=terminal.warn,
+        fetch=_fetch if connection.fetch_urls else None,
     )
+
+
+def _fetch(url: str) -> GeneratedImage | Rejected:
+    from nscale_cli.fetching import fetch_image
+
+    return fetch_image(url)
 
 
 def _buy_and_save_unless_stopped(

@@ -42,13 +42,17 @@ class Size:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
-    """What the service is asked for. `params` are further fields of the request body."""
+    """What the service is asked for. `params` are further fields of the request body.
+
+    `send_size` is False for a server that refuses the field.
+    """
 
     prompt: str
     model: str
     size: Size
     count: int = 1
     params: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    send_size: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what no server could use, before it costs anything."""
@@ -71,7 +75,7 @@ class ImageRequest:
         return {
             "model": self.model,
             "prompt": self.prompt,
-            "size": str(self.size),
+            **({"size": str(self.size)} if self.send_size else {}),
             "n": self.count,
             **self.params,
         }

@@ -4,6 +4,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from itertools import takewhile
 
 from nscale_cli.cleaning import excerpt
 from nscale_cli.environment import Environment
@@ -78,7 +79,8 @@ def _fail(error: NscaleError, arguments: list[str], terminal: Terminal) -> int:
     """Report `error`; where even that fails, its exit code still tells."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     wanted = "--json" in options and not terminal.answered  # there is one document, never two
-    command = " ".join(arguments[:2]) if wanted else None
+    words = takewhile(lambda word: not word.startswith("-"), options[:2])
+    command = " ".join(words) if wanted else None
     try:
         report_failure(error, terminal, command=command)
     except NscaleError as second:

@@ -12,27 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from nscale_cli.cleaning import Scrubber
+from nscale_cli.folders import cache_folder
 from nscale_cli.models import Model, ModelList, is_plain, looks_like_images, model_of
+from nscale_cli.private_files import replace_file
 
 _VERSION = 1
 _LARGEST_FILE_BYTES = 16 * 1024 * 1024
 _MOST_FILES = 20
 _MOST_IDS = 500
 _START, _ENDING = "models-", ".json"
-
-
-def cache_folder(env: Mapping[str, str]) -> Path:
-    """Return the program's folder for what can be fetched again; it need not exist.
-
-    `XDG_CACHE_HOME` counts on every system, since `env` is what the program goes by; where it is
-    not given, platformdirs knows the system's own place, from this process's variables.
-    """
-    home = env.get("XDG_CACHE_HOME", "")
-    if Path(home).is_absolute():
-        return Path(home) / "nscale"
-    import platformdirs
-
-    return platformdirs.user_cache_path("nscale", appauthor=False)
 
 
 def keep(listed: ModelList, env: Mapping[str, str]) -> None:
@@ -42,16 +30,7 @@ def keep(listed: ModelList, env: Mapping[str, str]) -> None:
         data = _written(listed)
         if len(data) > _LARGEST_FILE_BYTES:
             return
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = path.with_name(f".{os.urandom(6).hex()}.part")
-        try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-            with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
-                file.write(data)
-            temporary.replace(path)
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        replace_file(path, data)
 
 
 def kept(base_url: str, env: Mapping[str, str]) -> ModelList | None:

@@ -1,7 +1,7 @@
 """From results to what the user sees: lines on stderr, paths or one JSON document on stdout."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nscale_cli.cleaning import excerpt
@@ -30,7 +30,7 @@ def report_generated(result: GenerateResult, terminal: Terminal, *, as_json: boo
     for problem in result.problems:
         report_problem(problem, terminal)
     if as_json:
-        write_json(_generated_document(result, terminal), terminal)
+        _write_json(_generated_document(result, terminal), terminal)
         return
     for image in result.images:
         if image.path is not None:
@@ -58,7 +58,7 @@ def report_failure(error: NscaleError, terminal: Terminal, *, command: str | Non
     report_problem(error, terminal)
     if command is not None:
         data = _request_data(None) if command == "images generate" else {}
-        write_json(envelope(command, data, [error], terminal), terminal)
+        write_document(command, data, [error], terminal)
 
 
 def report_plan(plan: Plan, terminal: Terminal, *, as_json: bool) -> None:
@@ -71,7 +71,7 @@ def report_plan(plan: Plan, terminal: Terminal, *, as_json: bool) -> None:
             "body": plan.request.body,
             "paths": [text_of(Path(path)) for path in plan.paths],
         }
-        write_json(envelope("images generate", data, [], terminal), terminal)
+        write_document("images generate", data, [], terminal)
         return
     terminal.answer(f"POST {plan.url}")
     terminal.answer(f"Authorization: Bearer [hidden, from {excerpt(plan.key_source)}]")
@@ -89,7 +89,7 @@ def _price(plan: Plan) -> str:
 
 def envelope(
     command: str,
-    data: dict[str, object],
+    data: Mapping[str, object],
     errors: Sequence[NscaleError],
     terminal: Terminal,
     *,
@@ -168,6 +168,15 @@ def _amount(byte_count: int) -> str:
     return f"{byte_count / 1_000_000:.1f} MB"
 
 
-def write_json(document: dict[str, object], terminal: Terminal) -> None:
-    """Write the one document of a command to stdout."""
+def write_document(
+    command: str,
+    data: Mapping[str, object],
+    errors: Sequence[NscaleError],
+    terminal: Terminal,
+) -> None:
+    """Write the one JSON document of a command to stdout."""
+    _write_json(envelope(command, data, errors, terminal), terminal)
+
+
+def _write_json(document: dict[str, object], terminal: Terminal) -> None:
     terminal.answer(json.dumps(document))

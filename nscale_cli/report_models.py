@@ -1,7 +1,6 @@
 """Models as the user sees them: a plain table, all fields of one, or one JSON document."""
 
 import math
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -10,7 +9,8 @@ from nscale_cli.cleaning import excerpt
 from nscale_cli.images import Size
 from nscale_cli.models import Model
 from nscale_cli.prices import cost_usd, dollars
-from nscale_cli.report import envelope, write_json
+from nscale_cli.report import write_document
+from nscale_cli.tables import aligned
 from nscale_cli.terminal import Terminal
 
 _UNKNOWN = "unknown"
@@ -46,11 +46,11 @@ def report_models(
         )
     if as_json:
         data = _list_data(listing, size) | {"models": [_model_data(m, size) for m in shown]}
-        write_json(envelope("models list", data, [], terminal), terminal)
+        write_document("models list", data, [], terminal)
     elif shown:
         header = ("ID", "OWNER", "USD PER MEGAPIXEL", f"USD PER IMAGE OF {size}")
         rows = [_row(model, size) for model in shown]
-        terminal.answer("\n".join(_table([header, *rows])))
+        terminal.answer("\n".join(aligned([header, *rows])))
 
 
 def report_model(
@@ -60,13 +60,13 @@ def report_model(
     if as_json:
         known = _model_data(model, size) | {"fields": dict(model.fields)}
         data = _list_data(listing, size) | {"model": known}
-        write_json(envelope("models show", data, [], terminal), terminal)
+        write_document("models show", data, [], terminal)
         return
     fields = islice(model.fields.items(), _MOST_FIELDS)
     rows = [("id", excerpt(model.id)), *((excerpt(n, 60), excerpt(_text(v))) for n, v in fields)]
     rows.append((f"USD per image of {size}", _amount(_usd_per_image(model, size))))
     rows.append(("looks like an image model", "yes" if model.seems_to_draw else "no"))
-    terminal.answer("\n".join(_table(rows)))
+    terminal.answer("\n".join(aligned(rows)))
 
 
 def _by_name(model: Model) -> tuple[str, str]:
@@ -98,13 +98,6 @@ def _amount(usd: float | None) -> str:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else str(value).lower()
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lay out rows in columns, two spaces apart; nothing pads the last."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(map(str.ljust, row, widths)) for row in rows)
-    return [line.rstrip() for line in lines]
 
 
 def _list_data(listing: Listing, size: Size) -> dict[str, object]:

@@ -28,7 +28,8 @@ class Saver:
     """Saves the images of one run and collects what went wrong with parts of it.
 
     `target` is None where the bytes go to standard output, by `write_answer`, which raises
-    OSError. Nothing else is raised: what could not be done is in `problems`.
+    OSError. `fetch` gets images that came as addresses, where they are to be fetched. Nothing
+    is raised: what could not be done is in `problems`.
     """
 
     request: ImageRequest
@@ -38,6 +39,7 @@ class Saver:
     scrubber: Scrubber
     write_answer: Callable[[bytes], None]
     warn: Callable[[str], None] = lambda _: None
+    fetch: Callable[[str], GeneratedImage | Rejected] | None = None
     images: list[SavedImage] = field(default_factory=list)
     problems: list[NscaleError] = field(default_factory=list)
     _reply_kept: str = ""
@@ -46,6 +48,8 @@ class Saver:
         """Save every image of a reply of success; keep the reply where there is none."""
         items = images_in(parse_json(reply.body))
         for index, item in enumerate(items, start=1):
+            if isinstance(item, Rejected) and item.url and self.fetch:
+                item = self.fetch(item.url)
             if isinstance(item, Rejected):
                 self._keep_rejected(item, index, reply)
             elif self.target is None:

@@ -39,9 +39,7 @@ class Preview:
 
         What cannot be drawn is one warning.
         """
-        terminal = self._terminal
-        answers = self._query.answers() if self._query else Answers()
-        style = choose(self._wish.style, self._env, answers, coloured=terminal.coloured)
+        terminal, style, answers = self._terminal, self.style(), self._answers()
         terminal.debug(f"preview style {style} (terminal {answers.name or 'unnamed'})")
         images = [NamedImage(name=text_of(Path(path.name)), path=path) for path in paths]
         complete = True
@@ -52,6 +50,14 @@ class Preview:
                 terminal.warn(f"no preview of {name}: {reason}")
                 complete = False
         return complete
+
+    def style(self) -> str:
+        """Return the style in which images are drawn; waits for the terminal, if it was asked."""
+        coloured = self._terminal.coloured
+        return choose(self._wish.style, self._env, self._answers(), coloured=coloured)
+
+    def _answers(self) -> Answers:
+        return self._query.answers() if self._query else Answers()
 
     def _canvas(self, answers: Answers) -> Canvas:
         terminal = self._terminal

@@ -14,7 +14,7 @@ from nscale_cli.settings import VARIABLES
 from tests.conftest import Program
 
 ROOT = Path(__file__).resolve().parent.parent
-BLOCKS = ("options", "environment", "exit-codes", "help")
+BLOCKS = ("options", "environment", "settings", "exit-codes", "help")
 
 
 def generate(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -132,7 +132,8 @@ def test_help_block_is_what_the_program_prints(tree: Path, program: Program) -> 
     [
         (
             empty_block("prices"),
-            "no block is called 'prices'; there are options, environment, exit-codes, help",
+            "no block is called 'prices'; there are options, environment, settings, exit-codes, "
+            "help",
         ),
         (
             "<!-- generated: options -->\n",

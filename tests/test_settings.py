@@ -1,16 +1,13 @@
-"""The table of environment variables and defaults."""
+"""The table of settings, variables and defaults."""
+
+from dataclasses import replace
 
 import pytest
 
 from nscale_cli.errors import UsageError
 from nscale_cli.images import Size
-from nscale_cli.settings import (
-    COMMON_SIZES,
-    KEY_VARIABLES,
-    VARIABLES,
-    Settings,
-    require_timeout,
-)
+from nscale_cli.setting_kinds import require_timeout
+from nscale_cli.settings import COMMON_SIZES, KEY_VARIABLES, SETTINGS, VARIABLES, Settings
 
 DEFAULTS = Settings(
     model="black-forest-labs/FLUX.1-schnell",
@@ -19,6 +16,13 @@ DEFAULTS = Settings(
     timeout_seconds=300.0,
     sandbox=False,
     preview_style="ascii",
+    output=None,
+    profile=None,
+    profile_source="default",
+    key_variable=None,
+    send_size=True,
+    response_format=None,
+    fetch_urls=False,
 )
 
 
@@ -44,7 +48,8 @@ def test_each_variable_replaces_its_default() -> None:
         "NSCALE_PREVIEW": "sixel",
         "OPENAI_BASE_URL": "https://elsewhere/v1",
     }
-    assert Settings.resolve(env) == Settings(
+    assert Settings.resolve(env) == replace(
+        DEFAULTS,
         model="m",
         size="1x2",
         base_url="https://h/v1",
@@ -71,7 +76,7 @@ def test_sandbox_word_that_is_no_switch_is_refused() -> None:
     with pytest.raises(UsageError) as caught:
         Settings.resolve({"NSCALE_SANDBOX": "ture"})
     assert caught.value.message == "NSCALE_SANDBOX is 'ture'"
-    assert caught.value.hint == "set it to 1, or unset it"
+    assert caught.value.hint == "write 1 or 0"
 
 
 @pytest.mark.parametrize("text", ["soon", "5 s", "1,5", "x" * 100_000])
@@ -79,7 +84,7 @@ def test_timeout_that_is_no_number_is_refused(text: str) -> None:
     """The message names the variable, and repeats no more than its beginning."""
     with pytest.raises(UsageError) as caught:
         Settings.resolve({"NSCALE_TIMEOUT": text})
-    expected = f"NSCALE_TIMEOUT is {text[:40]!r}, which is not a number of seconds"
+    expected = f"NSCALE_TIMEOUT is {text[:40]!r}, which is not a number"
     assert caught.value.message == expected
 
 
@@ -101,8 +106,9 @@ def test_timeout_within_its_bounds_is_returned(seconds: float) -> None:
 
 def test_every_variable_that_is_read_is_in_the_table() -> None:
     """Users find each variable in the help."""
-    names = ("MODEL", "SIZE", "BASE_URL", "TIMEOUT", "SANDBOX")
-    assert {*KEY_VARIABLES, *(f"NSCALE_{name}" for name in names)} <= set(VARIABLES)
+    of_settings = {setting.variable for setting in SETTINGS.values() if setting.variable}
+    others = {"NSCALE_SANDBOX", "NSCALE_PROFILE", "NSCALE_CONFIG"}
+    assert {*KEY_VARIABLES, *of_settings, *others} <= set(VARIABLES)
 
 
 def test_service_token_is_read_before_the_api_key() -> None:

@@ -7,6 +7,7 @@ A block stands between `<!-- generated: NAME -->` and `<!-- end generated -->`: 
 """
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ import typer
 from nscale_cli.app import build_app
 from nscale_cli.commands.completion import FILE_NAMES, SCRIPTS
 from nscale_cli.errors import ExitCode
-from nscale_cli.settings import VARIABLES
+from nscale_cli.settings import PROFILE_SETTINGS, SETTINGS, VARIABLES
 
 ROOT = Path(__file__).resolve().parent.parent
 HELP_COLUMNS = 80
@@ -100,6 +101,26 @@ def environment() -> str:
     return _table(("variable", "meaning"), rows)
 
 
+def settings() -> str:
+    """Return the table of what can stand in the settings file."""
+    rows = [
+        (
+            _code(each.name),
+            "profiles" if each.name not in SETTINGS else "everywhere",
+            each.kind.value,
+            _code(each.variable) if each.variable else "",
+            "" if each.default is None else _code(_toml(each.default)),
+            _text(each.meaning),
+        )
+        for each in PROFILE_SETTINGS.values()
+    ]
+    return _table(("setting", "where", "value", "variable", "default", "meaning"), rows)
+
+
+def _toml(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else json.dumps(value)
+
+
 def exit_codes() -> str:
     """Return the table of the exit codes."""
     rows = [(f"{c.value}", _code(c.label), c.billed, _text(c.meaning)) for c in ExitCode]
@@ -140,6 +161,7 @@ def _text(text: str) -> str:
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "options": options,
     "environment": environment,
+    "settings": settings,
     "exit-codes": exit_codes,
     "help": program_help,
 }

@@ -8,7 +8,8 @@ from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.errors import UsageError
 from nscale_cli.sandbox.keys import SANDBOX_KEYS
 from nscale_cli.sandbox.server import Sandbox
-from nscale_cli.settings import DEFAULT_RETRIES, Settings, require_timeout
+from nscale_cli.setting_kinds import require_timeout
+from nscale_cli.settings import DEFAULT_RETRIES, Settings
 from nscale_cli.terminal import Terminal
 
 _SANDBOX_KEY = ApiKey(value="sandbox", source="--sandbox")
@@ -39,10 +40,12 @@ def connected(
         if sandbox or (settings.sandbox and base_url is None):
             url, passing = stack.enter_context(Sandbox()).base_url, True
             given = api_key is not None or api_key_file is not None  # no variable's key goes there
-            key = read_key(api_key, api_key_file, terminal) if given else _SANDBOX_KEY
+            key = _SANDBOX_KEY
+            if given:
+                key = read_key(api_key, api_key_file, terminal, settings=settings, base_url=url)
         else:
             url, passing = settings.base_url if base_url is None else base_url, False
-            key = read_key(api_key, api_key_file, terminal)
+            key = read_key(api_key, api_key_file, terminal, settings=settings, base_url=url)
         if key.value not in SANDBOX_KEYS:  # which are no secrets, but words of its answers
             terminal.scrubber.hide(key.value)
         yield Connection(
@@ -52,4 +55,5 @@ def connected(
             retries=retry,
             retry_billed=retry_billed,
             passing=passing,
+            fetch_urls=settings.fetch_urls,
         )

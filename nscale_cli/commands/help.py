@@ -60,7 +60,8 @@ def environment_page() -> str:
     return (
         "A flag wins over a variable.\n\n"
         + _table(("variable", "meaning"), list(VARIABLES.items()))
-        + "\n\nVariables that start with OPENAI_ are never read."
+        + "\n\nVariables that start with OPENAI_ are never read, unless a profile names one "
+        "as its key_variable."
     )
 
 

@@ -4,7 +4,13 @@ import typer
 
 from nscale_cli.commands import options
 from nscale_cli.commands.connecting import connected
-from nscale_cli.commands.inputs import preview_wish, read_params, read_prompt, require_one_reader
+from nscale_cli.commands.inputs import (
+    load_settings,
+    preview_wish,
+    read_params,
+    read_prompt,
+    require_one_reader,
+)
 from nscale_cli.dry_run import make_plan
 from nscale_cli.environment import Environment
 from nscale_cli.errors import ExitCode, UsageError
@@ -14,7 +20,7 @@ from nscale_cli.images import ImageRequest, Size
 from nscale_cli.names import Target, plan
 from nscale_cli.pricing import PriceQuery, require_affordable
 from nscale_cli.report import report_generated, report_plan
-from nscale_cli.settings import DEFAULT_RETRIES, Settings
+from nscale_cli.settings import DEFAULT_RETRIES
 from nscale_cli.showing import Preview, open_images
 
 HELP = """Make images from a text and save them.
@@ -47,6 +53,7 @@ def generate(
     api_key_file: options.ApiKeyFileOption = None,
     prompt_file: options.PromptFileOption = None,
     base_url: options.BaseUrlOption = None,
+    profile: options.ProfileOption = None,
     sandbox: options.SandboxOption = False,
     param: options.ParamOption = None,
     timeout: options.TimeoutOption = None,
@@ -64,17 +71,18 @@ def generate(
     terminal = environment.terminal
     terminal.quiet, terminal.debugging = quiet, debug
     require_one_reader(prompt, prompt_file, api_key)
+    settings = load_settings(terminal, profile)
+    output = settings.output if output is None else output
     _require_compatible(output, count, shows=preview or opens, as_json=as_json)
     if preview and quiet:
         raise UsageError("-p draws on stderr, which -q silences", hint="leave one of them out")
-    require_one_reader(prompt, prompt_file, api_key)
-    settings = Settings.resolve(terminal.env)
     request = ImageRequest(
         prompt=read_prompt(prompt, prompt_file, terminal),
         model=settings.model if model is None else model,
         size=Size.parse(settings.size if size is None else size),
         count=count,
-        params=read_params(param or ()),
+        params=read_params(param or (), settings),
+        send_size=settings.send_size,
     )
     wish = preview_wish(preview_style, preview_width, settings)
     target = _target(output, request, environment, force=force, dry_run=dry_run)

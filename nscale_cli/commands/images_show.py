@@ -6,11 +6,10 @@ from typing import Annotated
 import typer
 
 from nscale_cli.commands import options
-from nscale_cli.commands.inputs import preview_wish
+from nscale_cli.commands.inputs import load_settings, preview_wish
 from nscale_cli.environment import Environment
 from nscale_cli.errors import ExitCode, UsageError
 from nscale_cli.names import disk_path
-from nscale_cli.settings import Settings
 from nscale_cli.showing import Preview, open_images
 
 HELP = """Show images from files (PNG, JPEG, WebP).
@@ -35,7 +34,7 @@ def show(
     environment: Environment = context.obj
     terminal = environment.terminal
     terminal.debugging = debug
-    wish = preview_wish(preview_style, preview_width, Settings.resolve(terminal.env))
+    wish = preview_wish(preview_style, preview_width, load_settings(terminal))
     paths = [environment.cwd / disk_path(name) for name in files]
     for path, name in zip(paths, files, strict=True):
         if not os.path.isfile(path):  # noqa: PTH113 - is_file() may raise

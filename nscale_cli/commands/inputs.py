@@ -4,10 +4,12 @@ import json
 from collections.abc import Sequence
 
 from nscale_cli.cleaning import excerpt
-from nscale_cli.connection import ApiKey, key_from_environment
+from nscale_cli.config_file import read_config
+from nscale_cli.connection import ApiKey
 from nscale_cli.errors import KeyRejected, UsageError
+from nscale_cli.keys import find_key
 from nscale_cli.names import disk_path
-from nscale_cli.settings import Settings, require_preview_style
+from nscale_cli.settings import SETTINGS, Settings
 from nscale_cli.showing import PreviewWish
 from nscale_cli.terminal import Terminal
 
@@ -39,8 +41,15 @@ def read_prompt(argument: str | None, prompt_file: str | None, terminal: Termina
     return _text(terminal.read_input(), "standard input")
 
 
-def read_key(option: str | None, key_file: str | None, terminal: Terminal) -> ApiKey:
-    """Return the key from `-a`, `--api-key-file` or the environment; raise KeyRejected."""
+def read_key(
+    option: str | None,
+    key_file: str | None,
+    terminal: Terminal,
+    *,
+    settings: Settings,
+    base_url: str,
+) -> ApiKey:
+    """Return the key from `-a`, `--api-key-file`, a variable, or the store; raise KeyRejected."""
     if option is not None and key_file is not None:
         raise UsageError("-a and --api-key-file exclude each other", hint="give one of them")
     if option == "-":
@@ -52,7 +61,12 @@ def read_key(option: str | None, key_file: str | None, terminal: Terminal) -> Ap
             return _key_in(_read_file(key_file), key_file)
         except UsageError as error:
             raise KeyRejected(error.message) from None
-    return key_from_environment(terminal.env)
+    return find_key(terminal.env, settings, base_url)
+
+
+def load_settings(terminal: Terminal, profile: str | None = None) -> Settings:
+    """Return what variables, profile and settings file say; raise where one of them is wrong."""
+    return Settings.resolve(terminal.env, read_config(terminal.env), profile)
 
 
 def preview_wish(style: str | None, width: int | None, settings: Settings) -> PreviewWish:
@@ -60,15 +74,19 @@ def preview_wish(style: str | None, width: int | None, settings: Settings) -> Pr
     if width is not None and width < 1:
         raise UsageError("--preview-width must be 1 or more")
     if style is not None:
-        return PreviewWish(
-            style=require_preview_style(style, source="--preview-style"), width=width
-        )
+        SETTINGS["preview_style"].check(style, "--preview-style")
+        return PreviewWish(style=style, width=width)
     return PreviewWish(style=settings.preview_style, width=width)
 
 
-def read_params(pairs: Sequence[str]) -> dict[str, object]:
-    """Return the fields that `--param KEY=VALUE` adds; raise UsageError for a pair without `=`."""
+def read_params(pairs: Sequence[str], settings: Settings) -> dict[str, object]:
+    """Return the fields that `--param KEY=VALUE` and the profile add to the request.
+
+    Raises UsageError for a pair without `=`.
+    """
     params: dict[str, object] = {}
+    if settings.response_format:
+        params["response_format"] = settings.response_format
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not name or not equals:

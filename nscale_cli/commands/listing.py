@@ -1,8 +1,8 @@
 """The list of models that `models list` and `models show` both start from."""
 
+from nscale_cli.addresses import require_base_url
 from nscale_cli.catalogue import Listing, fetch_or_kept, kept_instead
 from nscale_cli.commands.connecting import connected
-from nscale_cli.connection import require_base_url
 from nscale_cli.environment import Environment
 from nscale_cli.errors import KeyMissing
 from nscale_cli.images import Size

@@ -3,11 +3,11 @@
 import typer
 
 from nscale_cli.commands import model_options, options
+from nscale_cli.commands.inputs import load_settings
 from nscale_cli.commands.listing import obtain, priced_size
 from nscale_cli.environment import Environment
 from nscale_cli.errors import ExitCode
 from nscale_cli.report_models import report_models
-from nscale_cli.settings import Settings
 
 HELP = """List the models that look like image models, with their prices.
 
@@ -31,6 +31,7 @@ def list_models(
     api_key: options.ApiKeyOption = None,
     api_key_file: options.ApiKeyFileOption = None,
     base_url: options.BaseUrlOption = None,
+    profile: options.ProfileOption = None,
     sandbox: options.SandboxOption = False,
     timeout: options.TimeoutOption = None,
     as_json: options.JsonOption = False,
@@ -41,7 +42,7 @@ def list_models(
     environment: Environment = context.obj
     terminal = environment.terminal
     terminal.quiet, terminal.debugging = quiet, debug
-    settings = Settings.resolve(terminal.env)
+    settings = load_settings(terminal, profile)
     wanted_size = priced_size(size, settings)
     listing = obtain(
         environment,

@@ -4,12 +4,12 @@ import typer
 
 from nscale_cli.cleaning import excerpt
 from nscale_cli.commands import model_options, options
+from nscale_cli.commands.inputs import load_settings
 from nscale_cli.commands.listing import obtain, priced_size
 from nscale_cli.environment import Environment
 from nscale_cli.errors import ExitCode, RequestRefused
 from nscale_cli.models import did_you_mean, nearest
 from nscale_cli.report_models import report_model
-from nscale_cli.settings import Settings
 
 HELP = """Show what the service says about one model, and its price.
 
@@ -27,6 +27,7 @@ def show(
     api_key: options.ApiKeyOption = None,
     api_key_file: options.ApiKeyFileOption = None,
     base_url: options.BaseUrlOption = None,
+    profile: options.ProfileOption = None,
     sandbox: options.SandboxOption = False,
     timeout: options.TimeoutOption = None,
     as_json: options.JsonOption = False,
@@ -37,7 +38,7 @@ def show(
     environment: Environment = context.obj
     terminal = environment.terminal
     terminal.quiet, terminal.debugging = quiet, debug
-    settings = Settings.resolve(terminal.env)
+    settings = load_settings(terminal, profile)
     wanted_size = priced_size(size, settings)
     listing = obtain(
         environment,

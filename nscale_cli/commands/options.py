@@ -1,11 +1,13 @@
 """The options, each declared once, and what the shell offers for them at Tab."""
 
 import math
+import os
 from typing import Annotated
 
 import typer
 
 from nscale_cli.commands.model_options import complete_model
+from nscale_cli.config_file import profile_names
 from nscale_cli.errors import KeyRejected, UsageError
 from nscale_cli.settings import (
     COMMON_SIZES,
@@ -135,6 +137,21 @@ BaseUrlOption = Annotated[
         metavar="URL",
         help="The address of an OpenAI-compatible service. "
         f"[env: NSCALE_BASE_URL; default: {DEFAULT_BASE_URL}]",
+    ),
+]
+
+
+def _complete_profile(incomplete: str) -> list[str]:
+    return [name for name in profile_names(os.environ) if name.startswith(incomplete)]
+
+
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        autocompletion=_complete_profile,
+        help="The profile of the settings file to use. [env: NSCALE_PROFILE]",
     ),
 ]
 SandboxOption = Annotated[

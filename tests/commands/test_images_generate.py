@@ -167,7 +167,7 @@ def test_the_sandbox_can_be_the_default(cli: Cli, variable: str) -> None:
         ({"NSCALE_SANDBOX": "maybe"}, 2, "NSCALE_SANDBOX is 'maybe'"),
         ({"NSCALE_TIMEOUT": "soon"}, 2, "NSCALE_TIMEOUT is 'soon', which is not a number"),
         ({"NSCALE_TIMEOUT": "nan"}, 2, "NSCALE_TIMEOUT must be more than 0"),
-        ({"NSCALE_SIZE": "big"}, 2, "'big' is not a size"),
+        ({"NSCALE_SIZE": "big"}, 2, "NSCALE_SIZE: 'big' is not a size"),
         ({"NSCALE_BASE_URL": "ftp://x", "NSCALE_API_KEY": KEY}, 3, "the base URL 'ftp://x' is not"),
     ],
 )

@@ -1,6 +1,7 @@
 """`nscale images show`: files, streams and exit codes, in the test's own process."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def test_without_a_file_the_usage_is_said(show: Show) -> None:
     outcome = show()
 
     assert outcome.exit_code == 2
-    assert "missing argument 'FILE...'" in outcome.stderr
+    assert "missing argument 'FILE'" in outcome.stderr
 
 
 @pytest.mark.parametrize(

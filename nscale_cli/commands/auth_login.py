@@ -1,0 +1,86 @@
+"""`nscale auth login`: store a key, once the service has accepted it."""
+
+from typing import Annotated
+
+import typer
+
+from nscale_cli.commands import options
+from nscale_cli.commands.inputs import load_settings
+from nscale_cli.connection import ApiKey, Connection
+from nscale_cli.environment import Environment
+from nscale_cli.errors import ExitCode, UsageError
+from nscale_cli.key_check import check_key
+from nscale_cli.key_store import KeyStore
+from nscale_cli.keys import key_variables, origin_of
+from nscale_cli.terminal import Terminal
+
+HELP = """Store an API key, once the service has accepted it.
+
+\b
+Examples:
+  nscale auth login
+  nscale auth login --with-token < key.txt
+  nscale auth login --profile local
+
+The key goes into the system's keyring where one works, else into a file that only you can read;
+which of them is said. It is stored for one service, and never sent to another.
+"""
+
+
+def login(
+    context: typer.Context,
+    with_token: Annotated[
+        bool, typer.Option("--with-token", help="Read the key from standard input.")
+    ] = False,
+    base_url: options.BaseUrlOption = None,
+    profile: options.ProfileOption = None,
+    quiet: options.QuietOption = False,
+    debug: options.DebugOption = False,
+) -> int:
+    """Log in; HELP is what the user reads."""
+    environment: Environment = context.obj
+    terminal = environment.terminal
+    terminal.quiet, terminal.debugging = quiet, debug
+    settings = load_settings(terminal, profile)
+    url = settings.base_url if base_url is None else base_url
+    origin = origin_of(url)
+    key = _read_key(terminal, origin, with_token=with_token)
+    terminal.scrubber.hide(key.value)
+    check = check_key(
+        Connection(base_url=url, api_key=key, timeout_seconds=settings.timeout_seconds, retries=0)
+    )
+    if check.error is not None:
+        check.error.message += "; the key was not stored"
+        raise check.error
+    stored = KeyStore(terminal.env).store(origin, key.value)
+    terminal.note(f"{origin} accepts the key; it is stored in {stored.place}")
+    if stored.no_keyring_because:
+        terminal.note(
+            f"only you can read that file; no keyring took the key: {stored.no_keyring_because}"
+        )
+    for name in key_variables(settings):
+        if terminal.env.get(name):
+            terminal.warn(f"{name} is set, and goes before the stored key")
+    return ExitCode.OK
+
+
+def _read_key(terminal: Terminal, origin: str, *, with_token: bool) -> ApiKey:
+    if with_token:
+        text = terminal.read_input().decode("utf-8-sig", "replace")
+        return ApiKey(value=text.strip(), source="standard input")
+    if not terminal.stdin_is_tty:
+        raise UsageError(
+            "there is no terminal to ask for the key at",
+            hint="nscale auth login --with-token < FILE, or set NSCALE_API_KEY instead",
+        )
+    return ApiKey(value=_ask(f"API key for {origin}: "), source="you")
+
+
+def _ask(question: str) -> str:
+    """Return what a person types at the terminal, unseen; an empty text where they type nothing."""
+    from getpass import getpass
+
+    try:
+        return getpass(question).strip()
+    except EOFError:
+        return ""

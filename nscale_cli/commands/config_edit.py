@@ -1,0 +1,85 @@
+"""`nscale config path` and `edit`: the settings file itself."""
+
+import os
+import shlex
+import shutil
+import subprocess
+
+import typer
+
+from nscale_cli.cleaning import excerpt
+from nscale_cli.config_file import config_path, read_config
+from nscale_cli.environment import Environment
+from nscale_cli.errors import ConfigurationError, ExitCode, UsageError
+from nscale_cli.private_files import replace_file
+
+PATH_HELP = """Print the path of the settings file, which need not be there.
+
+\b
+Examples:
+  nscale config path
+  cat "$(nscale config path)"
+"""
+EDIT_HELP = """Open the settings file in your editor (VISUAL, EDITOR), and check it afterwards.
+
+\b
+Examples:
+  nscale config edit
+  EDITOR="code --wait" nscale config edit
+"""
+_BEGINNING = """\
+# Settings of nscale. A flag wins over a variable, a variable over what stands here.
+# nscale config set --help lists all settings.
+
+# model = "black-forest-labs/FLUX.1-schnell"
+# size = "1024x1024"
+# output = "~/Pictures/{date}-{slug}-{index}.{ext}"
+# preview_style = "auto"
+
+# Another service, used with --profile local:
+# [profiles.local]
+# base_url = "http://127.0.0.1:8080/v1"
+# key_variable = "LOCALAI_API_KEY"
+"""
+_EDITORS = ("notepad",) if os.name == "nt" else ("sensible-editor", "nano", "vi")
+
+
+def path(context: typer.Context) -> int:
+    """Print; PATH_HELP is what the user reads."""
+    environment: Environment = context.obj
+    environment.terminal.answer(str(config_path(environment.terminal.env)))
+    return ExitCode.OK
+
+
+def edit(context: typer.Context) -> int:
+    """Edit; EDIT_HELP is what the user reads."""
+    environment: Environment = context.obj
+    terminal = environment.terminal
+    file = config_path(terminal.env)
+    command = _editor(terminal.env.get("VISUAL") or terminal.env.get("EDITOR") or "")
+    try:
+        if not file.exists():
+            replace_file(file, _BEGINNING.encode())
+        status = subprocess.run([*command, str(file)], check=False).returncode
+    except OSError as error:
+        raise ConfigurationError(
+            f"{excerpt(str(error.filename or file))} cannot be used: {error.strerror}"
+        ) from None
+    if status != 0:
+        raise UsageError(f"{excerpt(command[0])} ended with exit code {status}")
+    read_config(terminal.env)
+    terminal.note(f"{file} is fine")
+    return ExitCode.OK
+
+
+def _editor(wanted: str) -> list[str]:
+    try:
+        words = shlex.split(wanted)
+    except ValueError:
+        raise UsageError(f"EDITOR is {excerpt(wanted, 80)!r}, which has an open quote") from None
+    if words:
+        return words
+    for name in _EDITORS:
+        if found := shutil.which(name):
+            return [found]
+    raise UsageError("there is no editor", hint="export EDITOR=..., such as nano")

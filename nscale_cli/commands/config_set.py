@@ -1,0 +1,88 @@
+"""`nscale config set` and `unset`: one setting in the settings file."""
+
+from typing import Annotated
+
+import typer
+
+from nscale_cli.cleaning import excerpt
+from nscale_cli.commands import options
+from nscale_cli.config_edit import known_setting, set_value, unset_value
+from nscale_cli.config_file import PROFILE, config_path, profile_names
+from nscale_cli.environment import Environment
+from nscale_cli.errors import ExitCode, UsageError
+from nscale_cli.settings import PROFILE_SETTINGS
+
+_NAMES = (*PROFILE_SETTINGS, PROFILE.name)
+SET_HELP = """Write a setting into the settings file.
+
+\b
+Examples:
+  nscale config set model black-forest-labs/FLUX.1-schnell
+  nscale config set preview_style auto
+  nscale config set --profile local base_url http://127.0.0.1:8080/v1
+
+A profile that is not there yet is made. Comments in the file stay as they are. The settings:
+"""
+UNSET_HELP = """Take a setting out of the settings file.
+
+\b
+Examples:
+  nscale config unset model
+  nscale config unset --profile local base_url
+"""
+NameArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="The setting's name.",
+        autocompletion=lambda incomplete: [name for name in _NAMES if name.startswith(incomplete)],
+    ),
+]
+
+
+def set_help() -> str:
+    """Return the help of `config set`, with a line for each setting."""
+    width = max(map(len, _NAMES))
+    known = (*PROFILE_SETTINGS.values(), PROFILE)
+    lines = "\n".join(f"  {each.name:<{width}}  {each.meaning}" for each in known)
+    return f"{SET_HELP}\n\b\n{lines}"
+
+
+def set_setting(
+    context: typer.Context,
+    name: NameArgument,
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="The setting's value.")],
+    profile: options.ProfileOption = None,
+) -> int:
+    """Set; SET_HELP is what the user reads."""
+    environment: Environment = context.obj
+    terminal = environment.terminal
+    setting = known_setting(name, profile=profile)
+    parsed = setting.parse(value, name)
+    if setting is PROFILE and value not in profile_names(terminal.env):
+        raise UsageError(
+            f"there is no profile {excerpt(value, 80)!r}",
+            hint=f"make it first: nscale config set --profile {excerpt(value, 80)} base_url URL",
+        )
+    path = config_path(terminal.env)
+    set_value(path, name, parsed, profile=profile)
+    where = f" in profile {excerpt(profile, 80)}" if profile else ""
+    terminal.note(f"{name} is set{where}, in {path}")
+    if setting.variable and terminal.env.get(setting.variable):
+        terminal.warn(f"{setting.variable} is set, and goes before it")
+    return ExitCode.OK
+
+
+def unset_setting(
+    context: typer.Context, name: NameArgument, profile: options.ProfileOption = None
+) -> int:
+    """Unset; UNSET_HELP is what the user reads."""
+    environment: Environment = context.obj
+    terminal = environment.terminal
+    known_setting(name, profile=profile)
+    path = config_path(terminal.env)
+    if unset_value(path, name, profile=profile):
+        terminal.note(f"{name} is taken out of {path}")
+    else:
+        terminal.note(f"{name} is not set in {path}")
+    return ExitCode.OK
