@@ -14,6 +14,7 @@ from nscale_cli.commands import (
     config_edit,
     config_set,
     config_show,
+    doctor,
     images_generate,
     images_show,
     models_list,
@@ -91,7 +92,7 @@ def _group(context: typer.Context) -> None:
         raise typer.Exit(ExitCode.USAGE)
 
 
-_ORDER = ("images", "models", "auth", "config", "sandbox", "completion", "help")
+_ORDER = ("images", "models", "auth", "config", "doctor", "sandbox", "completion", "help")
 
 
 class _InOrder(TyperGroup):
@@ -114,6 +115,7 @@ def build_app() -> typer.Typer:
     app.callback(help=HELP, invoke_without_command=True)(_root)
     for group in (_images(), _models(), _auth(), _config()):
         app.add_typer(group)
+    app.command("doctor", help=doctor.HELP)(doctor.examine)
     scenarios = "\n".join(f"  {model}" for model in SANDBOX_MODELS)
     app.command("sandbox", help=f"{sandbox.HELP}\n\b\n{scenarios}")(sandbox.serve)
     app.command("completion", help=completion.HELP)(completion.print_script)

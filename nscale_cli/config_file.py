@@ -42,7 +42,7 @@ def read_text(path: Path) -> str | None:
     try:
         with path.open("rb") as file:
             data = file.read(_LARGEST_BYTES + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise ConfigurationError(f"{excerpt(str(path))} cannot be read: {error.strerror}") from None

@@ -92,7 +92,7 @@ class KeyStore:
         try:
             with self.path.open("rb") as file:
                 document = json.loads(file.read(_LARGEST_BYTES))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         except OSError as error:
             raise ConfigurationError(

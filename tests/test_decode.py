@@ -196,7 +196,8 @@ def item(data: bytes) -> dict[str, str]:
         (
             {"b64_json": None, "url": "http://x/\x1b[2J"},
             Rejected(
-                reason=r"it came as an address, which nscale does not fetch: http://x/\x1b[2J"
+                reason=r"it came as an address, which nscale does not fetch: http://x/\x1b[2J",
+                url="http://x/\x1b[2J",
             ),
         ),
         (
@@ -204,7 +205,8 @@ def item(data: bytes) -> dict[str, str]:
             Rejected(
                 reason="it came as an address, which nscale does not fetch: http://"
                 + "x" * 490
-                + "..."
+                + "...",
+                url="http://" + "x" * 5_000_000,
             ),
         ),
     ],
