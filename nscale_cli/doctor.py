@@ -9,6 +9,7 @@ from nscale_cli import __version__
 from nscale_cli.config_file import config_path
 from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.errors import NscaleError
+from nscale_cli.folders import cache_folder
 from nscale_cli.key_check import check_key
 from nscale_cli.settings import Settings
 from nscale_cli.showing import Preview, PreviewWish
@@ -48,6 +49,7 @@ def about_the_settings(settings: Settings, terminal: Terminal) -> Iterator[Findi
     """Yield where the settings are, and what would be asked for."""
     path = config_path(terminal.env)
     yield Finding(name="settings", text=f"{path}{'' if path.exists() else ' (not there)'}")
+    yield Finding(name="cache", text=str(cache_folder(terminal.env)))
     if settings.profile:
         yield Finding(name="profile", text=f"{settings.profile} ({settings.profile_source})")
     yield Finding(name="model", text=f"{settings.model} ({settings.sources['model']})")

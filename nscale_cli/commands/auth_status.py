@@ -2,6 +2,7 @@
 
 import typer
 
+from nscale_cli.cleaning import clean
 from nscale_cli.commands import options
 from nscale_cli.commands.connecting import connected
 from nscale_cli.commands.inputs import load_settings
@@ -76,5 +77,5 @@ def _report(
             ("valid", _WORDS[check.valid]),
         ]
         for line in aligned(rows):
-            terminal.answer(line)
+            terminal.answer(clean(line))
     return check.error.code if check.error else ExitCode.OK

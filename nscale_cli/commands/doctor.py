@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 
 import typer
 
+from nscale_cli.cleaning import clean
 from nscale_cli.commands import options
 from nscale_cli.commands.connecting import connected
 from nscale_cli.commands.inputs import load_settings
@@ -92,7 +93,7 @@ def _report(findings: Iterable[Finding], terminal: Terminal, *, as_json: bool) -
     data: dict[str, object] = {}
     errors = []
     for finding in findings:
-        text = terminal.scrubber.scrub(finding.text)
+        text = clean(terminal.scrubber.scrub(finding.text))
         data[finding.name.replace(" ", "_")] = text
         if not as_json:
             terminal.answer(f"{finding.name:<{_WIDTH}}{text}")

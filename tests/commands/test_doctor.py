@@ -38,6 +38,7 @@ def test_one_document_with_json(cli: Cli, sandbox: Sandbox) -> None:
     assert data["answer"].startswith("200 in ")
     assert data["key_accepted"] == "yes"
     assert "(not there)" in data["settings"]
+    assert data["cache"].endswith("-cache/nscale")
     assert [request.path for request in sandbox.requests] == ["/v1/models"]
 
 
@@ -110,3 +111,10 @@ def test_the_preview_that_would_be_drawn_is_named(cli: Cli) -> None:
 
     assert "preview       blocks: blocks, auto: blocks\n" in outcome.stdout
     assert "terminal      standard error is no terminal, TERM xterm-kitty\n" in outcome.stdout
+
+
+def test_hostile_words_reach_no_terminal(cli: Cli) -> None:
+    """A model's id may come from anywhere."""
+    outcome = cli("doctor", "--sandbox", env={"NSCALE_MODEL": "m\x1b]0;x\x07"})
+
+    assert "model         m\\x1b]0;x\\x07 (NSCALE_MODEL)\n" in outcome.stdout
