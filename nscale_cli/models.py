@@ -128,8 +128,10 @@ def nearest(model_id: str, ids: Iterable[str]) -> list[str]:
     plain = {name.lower(): name for name in ids if is_plain(name)}
     if model_id in plain.values() or not is_plain(model_id):
         return []
-    close = difflib.get_close_matches(model_id.lower(), plain, n=_MOST_SUGGESTIONS)
-    return [plain[name] for name in close]
+    wanted = model_id.lower()
+    holding = [name for name in plain if wanted in name]  # such as flux, of a longer one
+    close = difflib.get_close_matches(wanted, plain, n=_MOST_SUGGESTIONS)
+    return [plain[name] for name in dict.fromkeys((*close, *holding))][:_MOST_SUGGESTIONS]
 
 
 def did_you_mean(ids: Sequence[str]) -> str | None:

@@ -135,6 +135,7 @@ IDS = ["black-forest-labs/FLUX.1-schnell", "black-forest-labs/FLUX.1-dev", "meta
         ("black-forest-labs/flux.1-schnell", [IDS[0], IDS[1]]),
         ("black-forest-labs/FLUX.1-shnell", [IDS[0], IDS[1]]),
         ("META/LLAMMA", [IDS[2]]),
+        ("flux", [IDS[0], IDS[1]]),
         ("nothing-like-it", []),
         (IDS[2], []),
         ("a  b", []),
