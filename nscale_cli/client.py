@@ -16,6 +16,7 @@ from nscale_cli.decode import unpacked
 from nscale_cli.errors import ServiceFailed
 from nscale_cli.images import ImageRequest
 from nscale_cli.replies import Reply
+from nscale_cli.time_limit import wait_for
 from nscale_cli.transport_errors import construction_error, too_late, transport_error
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class Client:
 
         self._calls.append(exchange.done)
         threading.Thread(target=work, daemon=True).start()
-        if not exchange.done.wait(timeout_seconds):
+        if not wait_for(exchange.done, timeout_seconds):
             # The thread may still be adding to the body; what is here is ours alone.
             exchange.body = bytearray(exchange.body)
             raise too_late(self._connection, sent=exchange.sent)

@@ -1,10 +1,25 @@
-"""A limit in time for calls that have none: names to look up, keyrings to unlock."""
+"""Limits in time, also for calls that have none: names to look up, keyrings to unlock."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
 Result = TypeVar("Result")
+SLICE_SECONDS = 0.25
+
+
+def wait_for(event: threading.Event, seconds: float) -> bool:
+    """Return whether `event` happened within `seconds`. Signals are heeded meanwhile.
+
+    One long wait would not do: a signal that comes an instant before the thread blocks is only
+    noticed when that wait ends.
+    """
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        if event.wait(min(left, SLICE_SECONDS)):
+            return True
+    return event.is_set()
 
 
 def within(seconds: float, call: Callable[[], Result]) -> Result:
@@ -14,18 +29,18 @@ def within(seconds: float, call: Callable[[], Result]) -> Result:
     """
     results: list[Result] = []
     failures: list[BaseException] = []
+    done = threading.Event()
 
     def work() -> None:
         try:
             results.append(call())
         except BaseException as failure:
             failures.append(failure)
+        done.set()
 
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(seconds)
+    threading.Thread(target=work, daemon=True).start()
+    if not wait_for(done, seconds):
+        raise TimeoutError(f"not within {seconds:g} seconds")
     if failures:
         raise failures[0]
-    if not results:
-        raise TimeoutError(f"not within {seconds:g} seconds")
     return results[0]
