@@ -6,6 +6,11 @@ from contextlib import suppress
 
 def run() -> None:
     """Run the program and leave with its exit code."""
+    _leave(outcome())
+
+
+def outcome() -> int:
+    """Run the program and return its exit code; signals are ignored from then on."""
     from nscale_cli.interrupts import Interrupts, Signalled
 
     interrupts = Interrupts()
@@ -21,7 +26,26 @@ def run() -> None:
             sys.stderr.write(f"error: {stopped.message}\n")
         code = stopped.code
     interrupts.ignore()
-    sys.exit(code)
+    return code
+
+
+def _leave(code: int) -> None:
+    """End the process: what was to be done at the end is done, nothing is taken apart."""
+    import atexit
+    import os
+    import threading
+
+    others = [each for each in threading.enumerate() if each is not threading.main_thread()]
+    if not all(each.daemon for each in others):
+        sys.exit(code)  # which waits for them
+    atexit._run_exitfuncs()
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except (OSError, ValueError):
+        sys.exit(code)  # the interpreter has its own exit code for this
+    os._exit(code)
 
 
 if __name__ == "__main__":

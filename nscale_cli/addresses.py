@@ -1,6 +1,5 @@
 """Addresses of services: which of them a key may be sent to."""
 
-import ipaddress
 import re
 from urllib.parse import urlsplit
 
@@ -14,6 +13,8 @@ _NUMBERS = re.compile(r"[0-9.]+", re.ASCII)
 
 def is_loopback(host: str) -> bool:
     """Return whether `host` is this machine itself."""
+    import ipaddress
+
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -24,6 +25,8 @@ def _is_host(host: str) -> bool:
     """Return whether `host`, in lower case, is a name or an address that can be looked up."""
     if ":" not in host and not _NUMBERS.fullmatch(host):
         return len(host) <= 253 and _NAME.fullmatch(host) is not None
+    import ipaddress
+
     try:
         ipaddress.ip_address(host)
     except ValueError:

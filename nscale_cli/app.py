@@ -1,30 +1,17 @@
-"""The command tree: which name leads to which function, and nothing else."""
+"""The command tree: which name leads to which function, and nothing else.
 
+Only the branch that is asked for is loaded: help and Tab need the names of the others, no more.
+"""
+
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from nscale_cli import __version__
-from nscale_cli.commands import (
-    auth_login,
-    auth_logout,
-    auth_status,
-    completion,
-    config_edit,
-    config_set,
-    config_show,
-    doctor,
-    images_generate,
-    images_show,
-    models_list,
-    models_show,
-    sandbox,
-)
-from nscale_cli.commands import help as help_command
 from nscale_cli.environment import Environment
 from nscale_cli.errors import ExitCode
-from nscale_cli.settings import SANDBOX_MODELS
 
 HELP = """Make images from text at the command line, through Nscale's API.
 
@@ -56,7 +43,7 @@ Examples:
   nscale auth login
   nscale auth status
 """
-CONFIG_HELP = """Keep settings in a file: model, size, output, profiles of services.
+CONFIG_HELP = """Keep settings, and profiles of services, in a file.
 
 \b
 Examples:
@@ -92,53 +79,28 @@ def _group(context: typer.Context) -> None:
         raise typer.Exit(ExitCode.USAGE)
 
 
-_ORDER = ("images", "models", "auth", "config", "doctor", "sandbox", "completion", "help")
-
-
-class _InOrder(TyperGroup):
-    """A group that lists its commands as they come up in a user's day."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names in that order."""
-        return sorted(super().list_commands(ctx), key=_ORDER.index)
-
-
-def build_app() -> typer.Typer:
-    """Return the whole program as a Typer application; call it with `obj=Environment`."""
-    app = typer.Typer(
-        cls=_InOrder,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-    )
-    app.callback(help=HELP, invoke_without_command=True)(_root)
-    for group in (_images(), _models(), _auth(), _config()):
-        app.add_typer(group)
-    app.command("doctor", help=doctor.HELP)(doctor.examine)
-    scenarios = "\n".join(f"  {model}" for model in SANDBOX_MODELS)
-    app.command("sandbox", help=f"{sandbox.HELP}\n\b\n{scenarios}")(sandbox.serve)
-    app.command("completion", help=completion.HELP)(completion.print_script)
-    app.command("help", help=help_command.HELP)(help_command.help_topic)
-    return app
-
-
 def _images() -> typer.Typer:
-    group = _new_group("images", IMAGES_HELP)
+    from nscale_cli.commands import images_generate, images_show
+
+    group = _new_group(IMAGES_HELP)
     group.command("generate", help=images_generate.HELP)(images_generate.generate)
     group.command("show", help=images_show.HELP)(images_show.show)
     return group
 
 
 def _models() -> typer.Typer:
-    group = _new_group("models", MODELS_HELP)
+    from nscale_cli.commands import models_list, models_show
+
+    group = _new_group(MODELS_HELP)
     group.command("list", help=models_list.HELP)(models_list.list_models)
     group.command("show", help=models_show.HELP)(models_show.show)
     return group
 
 
 def _auth() -> typer.Typer:
-    group = _new_group("auth", AUTH_HELP)
+    from nscale_cli.commands import auth_login, auth_logout, auth_status
+
+    group = _new_group(AUTH_HELP)
     group.command("login", help=auth_login.HELP)(auth_login.login)
     group.command("logout", help=auth_logout.HELP)(auth_logout.logout)
     group.command("status", help=auth_status.HELP)(auth_status.status)
@@ -146,7 +108,9 @@ def _auth() -> typer.Typer:
 
 
 def _config() -> typer.Typer:
-    group = _new_group("config", CONFIG_HELP)
+    from nscale_cli.commands import config_edit, config_set, config_show
+
+    group = _new_group(CONFIG_HELP)
     group.command("show", help=config_show.HELP)(config_show.show)
     group.command("set", help=config_set.set_help())(config_set.set_setting)
     group.command("unset", help=config_set.UNSET_HELP)(config_set.unset_setting)
@@ -155,7 +119,86 @@ def _config() -> typer.Typer:
     return group
 
 
-def _new_group(name: str, text: str) -> typer.Typer:
-    group = typer.Typer(name=name, rich_markup_mode=None)
+def _doctor() -> typer.Typer:
+    from nscale_cli.commands import doctor
+
+    return _single("doctor", doctor.examine, doctor.HELP)
+
+
+def _sandbox() -> typer.Typer:
+    from nscale_cli.commands import sandbox
+    from nscale_cli.settings import SANDBOX_MODELS
+
+    scenarios = "\n".join(f"  {model}" for model in SANDBOX_MODELS)
+    return _single("sandbox", sandbox.serve, f"{sandbox.HELP}\n\b\n{scenarios}")
+
+
+def _completion() -> typer.Typer:
+    from nscale_cli.commands import completion
+
+    return _single("completion", completion.print_script, completion.HELP)
+
+
+def _help() -> typer.Typer:
+    from nscale_cli.commands import help as help_command
+
+    return _single("help", help_command.help_topic, help_command.HELP)
+
+
+# In the order in which they come up in a user's day, each with its line in the program's help.
+_COMMANDS: Mapping[str, tuple[str, Callable[[], typer.Typer]]] = {
+    "images": ("Make images.", _images),
+    "models": ("List models and their prices.", _models),
+    "auth": ("Store the API key, forget it, and see which one is used.", _auth),
+    "config": ("Keep settings, and profiles of services, in a file.", _config),
+    "doctor": ("Find out whether an image could be made now, and if not, why.", _doctor),
+    "sandbox": ("Serve the offline API until stopped.", _sandbox),
+    "completion": ("Print the completion script of a shell.", _completion),
+    "help": ("Explain a topic: exit-codes, environment.", _help),
+}
+
+
+def _new_group(text: str) -> typer.Typer:
+    group = typer.Typer(rich_markup_mode=None, add_completion=False)
     group.callback(help=text, invoke_without_command=True)(_group)
     return group
+
+
+def _single(name: str, function: Callable[..., int], text: str) -> typer.Typer:
+    single = typer.Typer(rich_markup_mode=None, add_completion=False)
+    single.command(name, help=text)(function)
+    return single
+
+
+class _Program(TyperGroup):
+    """The program's commands: their names and one line each, until one is run."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name, (line, _) in _COMMANDS.items():
+            self.commands[name] = TyperCommand(name, help=line)
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the base's own name
+        """Return the names in their order."""
+        return list(_COMMANDS)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that the words name, now with all that it has, and the rest."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and name is not None:
+            command = typer.main.get_command(_COMMANDS[name][1]())
+            command.name = name
+        return name, command, rest
+
+
+def build_app() -> typer.Typer:
+    """Return the whole program as a Typer application; call it with `obj=Environment`."""
+    app = typer.Typer(
+        cls=_Program,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback(help=HELP, invoke_without_command=True)(_root)
+    return app

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from nscale_cli import model_cache
-from nscale_cli.client import Client, Exchange
 from nscale_cli.connection import Connection
 from nscale_cli.errors import (
     AnswerTimeout,
@@ -15,9 +15,13 @@ from nscale_cli.errors import (
     ServiceFailed,
     ServiceUnreachable,
 )
+from nscale_cli.exchange import Exchange
 from nscale_cli.models import ModelList, models_in
 from nscale_cli.replies import Reply, error_in
 from nscale_cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from nscale_cli.client import Client
 
 _LONGEST_QUERY_SECONDS = 30.0
 _FRESH = timedelta(hours=24)
@@ -34,7 +38,7 @@ class Listing:
     kept_because: str | None = None
 
 
-def fetch(client: Client, connection: Connection, terminal: Terminal, now: datetime) -> ModelList:
+def fetch(client: "Client", connection: Connection, terminal: Terminal, now: datetime) -> ModelList:
     """Ask the service for its models and keep the list; raise what went wrong, never billed."""
     seconds = min(connection.timeout_seconds, _LONGEST_QUERY_SECONDS)
     try:
@@ -54,6 +58,8 @@ def fetch_or_kept(connection: Connection, terminal: Terminal, now: datetime) -> 
     """Return the list of now, or the last one where the service cannot be reached."""
     seconds = min(connection.timeout_seconds, _LONGEST_QUERY_SECONDS)
     connection = replace(connection, timeout_seconds=seconds)
+    from nscale_cli.client import Client
+
     try:
         with Client(connection) as client, terminal.working("Asking for the models"):
             return Listing(listed=fetch(client, connection, terminal, now))

@@ -8,12 +8,13 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from nscale_cli import lazy_types
 from nscale_cli.connection import Connection
 from nscale_cli.decode import unpacked
 from nscale_cli.errors import ServiceFailed
+from nscale_cli.exchange import LARGEST_REPLY_BYTES, Exchange
 from nscale_cli.images import ImageRequest
 from nscale_cli.replies import Reply
 from nscale_cli.time_limit import wait_for
@@ -24,36 +25,8 @@ if TYPE_CHECKING:
     import openai
 
 CONNECT_TIMEOUT_SECONDS = 10.0
-LARGEST_REPLY_BYTES = 128 * 1024 * 1024
 _LARGEST_ERROR_BYTES = 1024 * 1024
 _PLAIN = {"Accept-Encoding": "identity"}
-
-
-@dataclass(slots=True)
-class Exchange:
-    """One request as it happens: written by the thread that makes it, read by the one that waits.
-
-    `sent`: a byte of the request may have reached the service; `on_sent` is told when all of it
-    is on its way. `arriving`: a successful reply has begun, which `on_reply` is told. Both are
-    called from that other thread. `proxy`: the address of a proxy that has not opened the way to
-    the service yet.
-    """
-
-    on_sent: Callable[[], None] = lambda: None
-    on_reply: Callable[[], None] = lambda: None
-    sent: bool = False
-    arriving: bool = False
-    proxy: str | None = None
-    body: bytearray = field(default_factory=bytearray)
-    codings: str = ""
-    reply: Reply | None = None
-    failure: BaseException | None = None
-    done: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def arrived(self) -> bytearray:
-        """What has arrived of a successful reply, as far as it can be unpacked."""
-        return unpacked(self.body, self.codings, limit=LARGEST_REPLY_BYTES)
 
 
 class _Declined(Exception):
@@ -197,6 +170,8 @@ def _build_sdk(
     # OPENAI_* would replace the key, the host and the headers, and log the request.
     for name in [name for name in os.environ if name.startswith("OPENAI_")]:
         del os.environ[name]
+    if os.environ.get(lazy_types.SWITCH) != "0":
+        lazy_types.install()
     import httpx2
     import openai
 

@@ -5,6 +5,7 @@ import json
 import re
 import struct
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 
 from nscale_cli.cleaning import excerpt
@@ -98,6 +99,8 @@ def decode_base64(text: str) -> bytes:
 
     Accepts a `data:` prefix, line breaks, missing padding, and the URL-safe alphabet.
     """
+    with suppress(ValueError):  # nearly every reply is plain base64, and megabytes of it
+        return binascii.a2b_base64(text, strict_mode=True)
     prefix = _DATA_PREFIX.match(text[:256])
     encoded = text[prefix.end() :] if prefix else text
     encoded = "".join(encoded.split()).translate(_URL_SAFE).rstrip("=")

@@ -11,8 +11,9 @@ from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.errors import NscaleError
 from nscale_cli.folders import cache_folder
 from nscale_cli.key_check import check_key
+from nscale_cli.preview.styles import PreviewWish
 from nscale_cli.settings import Settings
-from nscale_cli.showing import Preview, PreviewWish
+from nscale_cli.showing import Preview
 from nscale_cli.terminal import Terminal
 from nscale_cli.time_limit import within
 

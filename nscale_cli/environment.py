@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nscale_cli.clock import Clock
 from nscale_cli.interrupts import Interrupts
-from nscale_cli.purchase import Clock
 from nscale_cli.terminal import Terminal
 
 

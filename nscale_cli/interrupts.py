@@ -40,6 +40,7 @@ class Interrupts:
         self._pending: int | None = None
         self._raised_at = -math.inf
         self._routed: list[int] = []
+        self._over = False
 
     def install(self) -> dict[int, Any]:
         """Route the signals here and return the handlers that they had."""
@@ -61,8 +62,10 @@ class Interrupts:
 
     def ignore(self) -> None:
         """Ignore the signals from now on: the outcome stands, and the process is about to end."""
-        for number in self._routed:
-            signal.signal(number, signal.SIG_IGN)
+        self._over = True
+        if hasattr(signal, "pthread_sigmask"):
+            # SIG_IGN would make Python complain of a signal that is on its way already.
+            signal.pthread_sigmask(signal.SIG_BLOCK, self._routed)
 
     def hold(self, announce: Callable[[], None] = lambda: None) -> None:
         """Keep the next signal until `release`, and call `announce` when it comes."""
@@ -81,7 +84,7 @@ class Interrupts:
             self._raise(number)
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
-        if time.monotonic() - self._raised_at < _SAME_STOP_SECONDS:
+        if self._over or time.monotonic() - self._raised_at < _SAME_STOP_SECONDS:
             return
         if self._on_hold is None:
             self._raise(number)

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from nscale_cli.client import Client, Exchange
+from nscale_cli.client import Client
 from nscale_cli.connection import Connection
 from nscale_cli.errors import KeyRejected, NscaleError
+from nscale_cli.exchange import Exchange
 from nscale_cli.replies import error_in
 
 _LONGEST_SECONDS = 15.0

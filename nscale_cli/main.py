@@ -2,16 +2,14 @@
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from itertools import takewhile
 
+from nscale_cli import __version__
 from nscale_cli.cleaning import excerpt
 from nscale_cli.environment import Environment
 from nscale_cli.errors import ExitCode, InternalError, NscaleError, UsageError
-from nscale_cli.files import remove_unfinished
 from nscale_cli.interrupts import Interrupts, Signalled
-from nscale_cli.report import report_failure
 from nscale_cli.settings import KEY_VARIABLES
 from nscale_cli.terminal import Terminal
 
@@ -34,7 +32,7 @@ def run(arguments: list[str], environment: Environment) -> int:
         return _fail(error, arguments, environment.terminal)
     except Signalled as signal:
         environment.interrupts.hold()
-        remove_unfinished()
+        _clear_up()
         stopped = environment.interrupts.explain(signal.signal_number)
         return _fail(stopped, arguments, environment.terminal)
     except SystemExit as leaving:
@@ -44,7 +42,17 @@ def run(arguments: list[str], environment: Environment) -> int:
         return _fail(_internal_error(bug), arguments, environment.terminal)
 
 
+def _clear_up() -> None:
+    # Without that module, nothing has begun to be saved; and it is no time to load one.
+    files = sys.modules.get("nscale_cli.files")
+    if files is not None:
+        files.remove_unfinished()
+
+
 def _invoke(arguments: list[str], environment: Environment) -> int:
+    if arguments == ["--version"]:  # as the option does, without the command tree
+        environment.terminal.answer(f"nscale {__version__}")
+        return ExitCode.OK
     if environment.terminal.env.get(COMPLETION_VARIABLE):
         _prepare_completion()
     import typer
@@ -77,6 +85,8 @@ def _usage_error(error: Exception) -> UsageError:
 
 def _fail(error: NscaleError, arguments: list[str], terminal: Terminal) -> int:
     """Report `error`; where even that fails, its exit code still tells."""
+    from nscale_cli.report import report_failure
+
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     wanted = "--json" in options and not terminal.answered  # there is one document, never two
     words = takewhile(lambda word: not word.startswith("-"), options[:2])
@@ -90,6 +100,8 @@ def _fail(error: NscaleError, arguments: list[str], terminal: Terminal) -> int:
 
 
 def _internal_error(bug: Exception) -> InternalError:
+    import traceback
+
     frame = traceback.extract_tb(bug.__traceback__)[-1]
     place = f"{os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119 - text only
     return InternalError(
@@ -99,6 +111,8 @@ def _internal_error(bug: Exception) -> InternalError:
 
 
 def _explain(bug: Exception, terminal: Terminal) -> None:
+    import traceback
+
     for frame in traceback.extract_tb(bug.__traceback__):
         terminal.debug(f"{frame.filename}:{frame.lineno} in {frame.name}")
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 from nscale_cli import model_cache
 from nscale_cli.catalogue import fetch, is_fresh
 from nscale_cli.client import Client
+from nscale_cli.clock import Clock
 from nscale_cli.connection import Connection
 from nscale_cli.errors import NscaleError, UsageError
 from nscale_cli.images import ImageRequest
 from nscale_cli.models import ModelList, nearest
 from nscale_cli.prices import dollars, estimate_usd
-from nscale_cli.purchase import Clock
 from nscale_cli.terminal import Terminal
 
 LONGEST_WAIT_SECONDS = 1.0

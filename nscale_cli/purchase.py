@@ -1,31 +1,17 @@
 """Buying images: tries again only what certainly did not run, all within one time limit."""
 
-import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from nscale_cli.client import Client, Exchange
+from nscale_cli.client import Client
+from nscale_cli.clock import Clock
 from nscale_cli.connection import Connection
 from nscale_cli.errors import Billed, NscaleError, RateLimited, ServiceUnreachable
+from nscale_cli.exchange import Exchange
 from nscale_cli.images import ImageRequest
 from nscale_cli.replies import Reply, error_in
 
 LONGEST_WAIT_SECONDS = 60.0
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).astimezone()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clock:
-    """Time, as the program sees it."""
-
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-    now: Callable[[], datetime] = _now
 
 
 class Purchase:

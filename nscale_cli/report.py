@@ -3,15 +3,18 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nscale_cli.cleaning import excerpt
-from nscale_cli.dry_run import Plan
 from nscale_cli.errors import Billed, ExitCode, NscaleError
-from nscale_cli.generate import GenerateResult
 from nscale_cli.images import ImageRequest, SavedImage
 from nscale_cli.names import text_of
 from nscale_cli.prices import cost_usd, dollars
 from nscale_cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from nscale_cli.dry_run import Plan
+    from nscale_cli.generate import GenerateResult
 
 JSON_VERSION = 1
 _BILLED_SENTENCES = {
@@ -23,7 +26,7 @@ _BILLED_SENTENCES = {
 _PLAIN_CODES = (ExitCode.BUG, ExitCode.USAGE, ExitCode.STDOUT_FAILED)
 
 
-def report_generated(result: GenerateResult, terminal: Terminal, *, as_json: bool) -> None:
+def report_generated(result: "GenerateResult", terminal: Terminal, *, as_json: bool) -> None:
     """Tell what was saved and what failed, then write the answer to stdout."""
     for image in result.images:
         terminal.note(_saved_line(image, result))
@@ -61,7 +64,7 @@ def report_failure(error: NscaleError, terminal: Terminal, *, command: str | Non
         write_document(command, data, [error], terminal)
 
 
-def report_plan(plan: Plan, terminal: Terminal, *, as_json: bool) -> None:
+def report_plan(plan: "Plan", terminal: Terminal, *, as_json: bool) -> None:
     """Write what a dry run found out."""
     if as_json:
         data = _request_data(plan.request) | {
@@ -81,7 +84,7 @@ def report_plan(plan: Plan, terminal: Terminal, *, as_json: bool) -> None:
     terminal.answer(f"price: {_price(plan)}")
 
 
-def _price(plan: Plan) -> str:
+def _price(plan: "Plan") -> str:
     if plan.cost_usd is None:
         return f"unknown ({plan.price_unknown_because})"
     return f"about ${dollars(plan.cost_usd)}, from the price list of {plan.host}"
@@ -116,7 +119,7 @@ def envelope(
     }
 
 
-def _generated_document(result: GenerateResult, terminal: Terminal) -> dict[str, object]:
+def _generated_document(result: "GenerateResult", terminal: Terminal) -> dict[str, object]:
     data = _request_data(result.request)
     data["elapsed_seconds"] = round(result.elapsed_seconds, 3)
     data["cost_usd"] = result.cost_usd
@@ -148,7 +151,7 @@ def _image_data(image: SavedImage) -> dict[str, object]:
     }
 
 
-def _saved_line(image: SavedImage, result: GenerateResult) -> str:
+def _saved_line(image: SavedImage, result: "GenerateResult") -> str:
     asked = result.request.size
     name = text_of(Path(image.path.name)) if image.path else "standard output"
     size = str(image.size) if image.size else "size unknown"

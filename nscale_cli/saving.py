@@ -82,7 +82,7 @@ class Saver:
         # One image too many must not compete for the one name that was asked for.
         numbered = not target.exact or index > self.request.count
         if target.format in (None, image.format):
-            self._record(image, self._put(image.data, wanted, numbered=numbered))
+            self._record(image, self._put(image.data, wanted, numbered=numbered), digest)
             return
         self._save_converted(image, index, target.format, wanted, numbered=numbered)
 
@@ -147,9 +147,9 @@ class Saver:
             return
         self.images.append(_saved(image, None))
 
-    def _record(self, image: GeneratedImage, path: Path | None) -> None:
+    def _record(self, image: GeneratedImage, path: Path | None, digest: str | None = None) -> None:
         if path is not None:
-            self.images.append(_saved(image, path))
+            self.images.append(_saved(image, path, digest))
 
     def _keep_rejected(self, item: Rejected, index: int, reply: Reply) -> None:
         if item.data is not None:
@@ -186,11 +186,11 @@ class Saver:
         self.problems.append(problem)
 
 
-def _saved(image: GeneratedImage, path: Path | None) -> SavedImage:
+def _saved(image: GeneratedImage, path: Path | None, digest: str | None = None) -> SavedImage:
     return SavedImage(
         path=path,
         format=image.format,
         size=image.size,
         byte_count=len(image.data),
-        sha256=hashlib.sha256(image.data).hexdigest(),
+        sha256=digest or hashlib.sha256(image.data).hexdigest(),
     )

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from nscale_cli.addresses import require_base_url
 from nscale_cli.errors import UsageError
-from nscale_cli.images import Size
 
 _TRUE_WORDS = ("1", "true", "yes", "on")
 _FALSE_WORDS = ("", "0", "false", "no", "off")
@@ -70,6 +68,8 @@ def model_id(value: object, source: str) -> object:
 
 def size_text(value: object, source: str) -> object:
     """Return WIDTHxHEIGHT; raise UsageError for anything else."""
+    from nscale_cli.images import Size
+
     try:
         Size.parse(str(value))
     except UsageError as error:
@@ -84,6 +84,8 @@ def home_path(value: object, _source: str) -> object:
 
 def address(value: object, _source: str) -> object:
     """Return an address in its plain form; raise ConfigurationError where it cannot be one."""
+    from nscale_cli.addresses import require_base_url
+
     return require_base_url(str(value))
 
 

@@ -32,6 +32,7 @@ VARIABLES: Mapping[str, str] = {
     "NSCALE_SIZE": f"the size in pixels (-z); default {DEFAULT_SIZE}",
     "NSCALE_BASE_URL": f"the service's address (--base-url); default {DEFAULT_BASE_URL}",
     "NSCALE_PREVIEW": "the style of -p (--preview-style); default ascii",
+    "NSCALE_LAZY_TYPES": "0: import the whole SDK at the start of a run, as its authors do; slower",
     "NSCALE_SANDBOX": "1: use the built-in offline server (--sandbox)",
     "NSCALE_PROFILE": "the profile of the settings file to use (--profile)",
     "NSCALE_CONFIG": "the settings file; default config.toml in the folder that "

@@ -1,24 +1,15 @@
 """Images before a person's eyes: in the terminal, and in the desktop's viewer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from nscale_cli.names import text_of
 from nscale_cli.preview.canvas import LINES_LEFT_FREE, MOST_COLUMNS, Canvas
 from nscale_cli.preview.draw import NamedImage, draw
 from nscale_cli.preview.query import Query, begin
-from nscale_cli.preview.styles import Answers, choose, colours_of, must_ask
+from nscale_cli.preview.styles import Answers, PreviewWish, choose, colours_of, must_ask
 from nscale_cli.terminal import Terminal
 from nscale_cli.viewer import ViewerUnavailable, open_image
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreviewWish:
-    """How the user wants to see images: a style of preview.styles, and a width in columns."""
-
-    style: str
-    width: int | None = None
 
 
 class Preview:

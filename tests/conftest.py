@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from nscale_cli.clock import Clock
 from nscale_cli.environment import Environment
 from nscale_cli.main import run as run_program
-from nscale_cli.purchase import Clock
 from nscale_cli.sandbox.scenarios import Answer
 from nscale_cli.sandbox.server import ReceivedRequest, Sandbox
 from nscale_cli.terminal import Terminal

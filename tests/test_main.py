@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from nscale_cli import generate
 from nscale_cli.client import Client
-from nscale_cli.commands import images_generate
 from nscale_cli.errors import ExitCode, NscaleError
 from nscale_cli.sandbox.server import Sandbox
 from tests.conftest import KEY, Cli, Program, Stream
@@ -33,7 +33,7 @@ def bug(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: object, **options: object) -> None:
         raise KeyError(KEY)
 
-    monkeypatch.setattr(images_generate, "run_generate", fail)
+    monkeypatch.setattr(generate, "run_generate", fail)
 
 
 def test_a_bug_is_one_line_and_exit_code_1(cli: Cli, bug: None) -> None:

@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
-from tests.conftest import Cli, Program
+from nscale_cli.sandbox.scenarios import generate
+from tests.conftest import KEY, Cli, Program, ScriptedServer
 
-HEAVY = {"PIL", "ascii_magic", "httpx2", "openai", "rich"}
+HEAVY = {"PIL", "ascii_magic", "http", "httpx2", "openai", "pydantic", "rich", "ssl"}
 LINE = "nscale im"
 # A module that is None in sys.modules is barred, not loaded.
 RUN_AND_TELL = """
@@ -66,6 +67,25 @@ def test_help_and_usage_errors_load_nothing_heavy(
     """Help, the version and usage errors come without the libraries that make images."""
     _, modules = loaded_by(program, *arguments, expected_code=expected_code)
     assert not modules & HEAVY
+
+
+def test_the_version_needs_no_command_tree(program: Program) -> None:
+    """It is asked for by scripts, which want nothing else."""
+    _, modules = loaded_by(program, "--version")
+    assert "typer" not in modules
+
+
+def test_an_image_needs_neither_the_sandbox_nor_a_preview(
+    program: Program, server: ScriptedServer
+) -> None:
+    """Pillow, rich and the server's half of HTTP are not between a reply and its file."""
+    server.answers = [generate(b'{"model": "m", "prompt": "p", "size": "64x64"}')]
+    address = ("--base-url", server.base_url, "-a", KEY)
+
+    _, modules = loaded_by(program, "images", "generate", "x", *address)
+
+    assert "openai" in modules
+    assert not modules & {"PIL", "ascii_magic", "rich"}
 
 
 @pytest.mark.parametrize(

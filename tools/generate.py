@@ -138,7 +138,7 @@ def _context(*names: str) -> typer.Context:
     settings = {"resilient_parsing": True, "terminal_width": HELP_COLUMNS}
     context = command.make_context("nscale", [], **settings)
     for name in names:
-        command = command.commands[name]
+        _, command, _ = command.resolve_command(context, [name])
         context = command.make_context(name, [], parent=context, **settings)
     return context
 

@@ -7,7 +7,6 @@ from nscale_cli.commands.inputs import read_key
 from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.errors import UsageError
 from nscale_cli.sandbox.keys import SANDBOX_KEYS
-from nscale_cli.sandbox.server import Sandbox
 from nscale_cli.setting_kinds import require_timeout
 from nscale_cli.settings import DEFAULT_RETRIES, Settings
 from nscale_cli.terminal import Terminal
@@ -38,6 +37,8 @@ def connected(
         seconds = require_timeout(timeout, source="--timeout")
     with ExitStack() as stack:
         if sandbox or (settings.sandbox and base_url is None):
+            from nscale_cli.sandbox.server import Sandbox
+
             url, passing = stack.enter_context(Sandbox()).base_url, True
             given = api_key is not None or api_key_file is not None  # no variable's key goes there
             key = _SANDBOX_KEY

@@ -1,27 +1,17 @@
 """`nscale images generate`: the command line becomes a request, the request becomes files."""
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from nscale_cli.commands import options
-from nscale_cli.commands.connecting import connected
-from nscale_cli.commands.inputs import (
-    load_settings,
-    preview_wish,
-    read_params,
-    read_prompt,
-    require_one_reader,
-)
-from nscale_cli.dry_run import make_plan
 from nscale_cli.environment import Environment
 from nscale_cli.errors import ExitCode, UsageError
-from nscale_cli.files import require_saveable
-from nscale_cli.generate import run_generate
-from nscale_cli.images import ImageRequest, Size
-from nscale_cli.names import Target, plan
-from nscale_cli.pricing import PriceQuery, require_affordable
-from nscale_cli.report import report_generated, report_plan
 from nscale_cli.settings import DEFAULT_RETRIES
-from nscale_cli.showing import Preview, open_images
+
+if TYPE_CHECKING:
+    from nscale_cli.images import ImageRequest
+    from nscale_cli.names import Target
 
 HELP = """Make images from a text and save them.
 
@@ -67,6 +57,17 @@ def generate(
     debug: options.DebugOption = False,
 ) -> int:
     """Parse the command line; HELP is what the user reads."""
+    # Help, a usage error and a Tab know this module; what they do not need is loaded here.
+    from nscale_cli.commands.connecting import connected
+    from nscale_cli.commands.inputs import (
+        load_settings,
+        preview_wish,
+        read_params,
+        read_prompt,
+        require_one_reader,
+    )
+    from nscale_cli.images import ImageRequest, Size
+
     environment: Environment = context.obj
     terminal = environment.terminal
     terminal.quiet, terminal.debugging = quiet, debug
@@ -98,14 +99,26 @@ def generate(
         retry_billed=retry_billed,
     )
     with connecting as connection:
+        from nscale_cli.pricing import PriceQuery, require_affordable
+
         prices = PriceQuery(request.model, connection, terminal, environment.clock)
         if max_cost is not None:
             require_affordable(request, prices, max_cost)
         if dry_run:
+            from nscale_cli.dry_run import make_plan
+            from nscale_cli.report import report_plan
+
             planned = make_plan(request, connection, target, prices)
             report_plan(planned, terminal, as_json=as_json)
             return ExitCode.OK
-        shown = Preview(wish, terminal) if preview else None  # asks the terminal meanwhile
+        shown = None
+        if preview:
+            from nscale_cli.showing import Preview
+
+            shown = Preview(wish, terminal)  # asks the terminal meanwhile
+        from nscale_cli.generate import run_generate
+        from nscale_cli.report import report_generated
+
         result = run_generate(request, connection, target, environment, prices, force=force)
         report_generated(result, terminal, as_json=as_json)
     if (shown or opens) and not result.stopped:
@@ -114,19 +127,24 @@ def generate(
         if shown:
             shown.show(paths)
         if opens:
+            from nscale_cli.showing import open_images
+
             open_images(paths, terminal)
     return result.exit_code
 
 
 def _target(
     output: str | None,
-    request: ImageRequest,
+    request: "ImageRequest",
     environment: Environment,
     *,
     force: bool,
     dry_run: bool,
-) -> Target | None:
+) -> "Target | None":
     """Return where the images go, None for stdout; raise UsageError where they could not."""
+    from nscale_cli.files import require_saveable
+    from nscale_cli.names import plan
+
     if output == "-":
         if environment.terminal.stdout_is_tty and not dry_run:
             raise UsageError(

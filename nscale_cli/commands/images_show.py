@@ -6,11 +6,8 @@ from typing import Annotated
 import typer
 
 from nscale_cli.commands import options
-from nscale_cli.commands.inputs import load_settings, preview_wish
 from nscale_cli.environment import Environment
 from nscale_cli.errors import ExitCode, UsageError
-from nscale_cli.names import disk_path
-from nscale_cli.showing import Preview, open_images
 
 HELP = """Show images from files (PNG, JPEG, WebP).
 
@@ -31,6 +28,10 @@ def show(
     debug: options.DebugOption = False,
 ) -> int:
     """Show the files; HELP is what the user reads."""
+    from nscale_cli.commands.inputs import load_settings, preview_wish
+    from nscale_cli.names import disk_path
+    from nscale_cli.showing import Preview, open_images
+
     environment: Environment = context.obj
     terminal = environment.terminal
     terminal.debugging = debug

@@ -9,8 +9,8 @@ from nscale_cli.connection import ApiKey
 from nscale_cli.errors import KeyRejected, UsageError
 from nscale_cli.keys import find_key
 from nscale_cli.names import disk_path
+from nscale_cli.preview.styles import PreviewWish
 from nscale_cli.settings import SETTINGS, Settings
-from nscale_cli.showing import PreviewWish
 from nscale_cli.terminal import Terminal
 
 _LARGEST_INPUT_BYTES = 4 * 1024 * 1024

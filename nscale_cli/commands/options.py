@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from nscale_cli.commands.model_options import complete_model
-from nscale_cli.config_file import profile_names
 from nscale_cli.errors import KeyRejected, UsageError
 from nscale_cli.settings import (
     COMMON_SIZES,
@@ -142,6 +141,8 @@ BaseUrlOption = Annotated[
 
 
 def _complete_profile(incomplete: str) -> list[str]:
+    from nscale_cli.config_file import profile_names
+
     return [name for name in profile_names(os.environ) if name.startswith(incomplete)]
 
 

@@ -77,8 +77,8 @@ class Query:
 
     def _close_at_exit(self) -> None:
         # Impatience in this last moment must not leave the terminal without an echo.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
         self.close()
 
     def _seconds_left(self, limit: float) -> float:

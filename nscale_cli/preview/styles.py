@@ -14,6 +14,14 @@ _EXACT_TERMS = (*_STYLE_OF_TERM, "alacritty", "foot")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewWish:
+    """How the user wants to see images: a style of PREVIEW_STYLES, and a width in columns."""
+
+    style: str
+    width: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
     """What a terminal said of itself; see query.py. Nothing, where it was not asked."""
 

@@ -10,6 +10,7 @@ from typing import Self
 from nscale_cli.cleaning import excerpt
 from nscale_cli.sandbox.keys import refusal_of
 from nscale_cli.sandbox.scenarios import Answer, error, generate, list_models
+from nscale_cli.time_limit import SLICE_SECONDS
 
 HOST = "127.0.0.1"
 _LARGEST_REQUEST_BYTES = 16 * 1024 * 1024
@@ -60,7 +61,8 @@ class Sandbox:
 
     def wait(self) -> None:
         """Return when the server has been stopped, which only a signal does."""
-        self._thread.join()
+        while self._thread.is_alive():
+            self._thread.join(SLICE_SECONDS)  # so that a signal is heeded, whichever thread it hit
 
     def answer(self, request: ReceivedRequest) -> Answer:
         """Return what the API would answer."""

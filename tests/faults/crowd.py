@@ -25,30 +25,21 @@ def let_calls_fail(seed: int) -> None:
         fiu.fiu_enable_random(name, 1, None, 0, ctypes.c_float(CHANCE))
 
 
-def run_once() -> int:
-    """Run the program, and return its exit code."""
-    try:
-        __main__.run()
-    except SystemExit as leaving:
-        return int(leaving.code or 0)
-    return 0
-
-
-def run_as(number: int, folder: Path, seed: int) -> int:
-    """Run the program as run `number`, with streams of its own, and return its exit code."""
+def run_as(number: int, folder: Path, seed: int) -> None:
+    """Run the program as run `number`, with streams of its own, and leave as it does."""
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         with (folder / f"{number}.{name}").open("wb") as stream:
             os.dup2(stream.fileno(), descriptor)
     if seed:
         let_calls_fail(seed + number)
-    return run_once()
+    __main__.run()
 
 
 def start(number: int, folder: Path, seed: int) -> int:
     """Start run `number` and return its process."""
     process = os.fork()
     if not process:
-        os._exit(run_as(number, folder, seed))
+        run_as(number, folder, seed)
     return process
 
 
@@ -57,7 +48,7 @@ if __name__ == "__main__":
     with contextlib.redirect_stdout(None):
         words = sys.argv
         sys.argv = [*words, "--retry", "0", "-q", "-o", "loading.png"]
-        assert run_once() == 0
+        assert __main__.outcome() == 0
         sys.argv = words
     processes = [start(number, Path(place), int(seed)) for number in range(int(count))]
     for number, process in enumerate(processes):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pyte
 
+from nscale_cli.clock import Clock
 from nscale_cli.environment import Environment
 from nscale_cli.main import run
-from nscale_cli.purchase import Clock
 from nscale_cli.terminal import Terminal
 from tests.conftest import KEY, Stream
 

@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from nscale_cli.clock import Clock
 from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.decode import decode_base64
 from nscale_cli.errors import ExitCode
 from nscale_cli.generate import GenerateResult
 from nscale_cli.images import ImageRequest, Size
 from nscale_cli.names import plan
-from nscale_cli.purchase import Clock
 from nscale_cli.replies import Reply, error_in
 from nscale_cli.report import report_generated
 from nscale_cli.saving import Saver
