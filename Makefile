@@ -3,7 +3,7 @@
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 BIN = $(dir $(shell $(PYTHON) -c 'import sys; print(sys.executable)'))
 
-.PHONY: check lint test fix docs mutants bench bench-preview
+.PHONY: check lint test fix docs mutants bench guard bench-preview
 
 check: lint test
 
@@ -27,8 +27,12 @@ docs:
 mutants:
 	$(PYTHON) tools/mutants.py
 
+# Ratios, each pair run in turn; instructions are counted where valgrind is. BENCH=--quick is short.
 bench:
-	@echo "no benchmarks yet"
+	$(PYTHON) -m tools.bench.speed $(BENCH)
+
+guard:
+	$(PYTHON) -m tools.bench.guard
 
 # chafa is measured beside the previews where the Debian packages chafa and fonts-dejavu-core are.
 bench-preview:

@@ -1,0 +1,31 @@
+"""Speed, held by counted instructions: a clock would fail on a busy machine."""
+
+import json
+import shutil
+import sys
+
+import pytest
+
+from tests.conftest import require_command
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="callgrind counts on Linux")
+
+
+@pytest.mark.timeout(1200)
+def test_no_run_takes_more_instructions_than_it_did() -> None:
+    """As ratios to Typer alone and to the guide's script, counted beside them."""
+    require_command("valgrind", shutil.which("valgrind"))
+    from tools.bench.guard import RATIOS, complaints, measured
+
+    held = json.loads(RATIOS.read_text(encoding="utf-8"))
+
+    assert complaints(measured(), held) == []
+
+
+def test_the_guard_complains_of_what_grew_and_of_what_is_not_held() -> None:
+    """A tolerance of 5 %, and no row that nobody looks at."""
+    from tools.bench.guard import complaints
+
+    assert complaints({"a": 1.04}, {"a": 1.0}) == []
+    assert complaints({"a": 1.06}, {"a": 1.0}) == ["a: 1.060 is more than 1.000 by over 5 %"]
+    assert complaints({"b": 1.0}, {}) == ["b: not in ratios.json"]

@@ -1,0 +1,49 @@
+"""How many instructions a command takes, by valgrind's callgrind: a figure that repeats."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+VALGRIND = shutil.which("valgrind")
+_HOME = tempfile.TemporaryDirectory(prefix="nscale-bench-")  # for settings and caches, till the end
+_COLLECTED = re.compile(r"Collected : ([0-9]+)")
+
+
+def environment(base_url: str, **more: str) -> dict[str, str]:
+    """Return the variables of a counted or timed run: nothing of the user's own."""
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+    return kept | {
+        "HOME": _HOME.name,
+        "NSCALE_API_KEY": "sk-bench-0123456789abcdef",
+        "NSCALE_BASE_URL": base_url,
+        "PYTHONHASHSEED": "0",
+        "OPENSSL_ia32cap": "0:0",  # SHA-256 by the same instructions on every processor
+        **more,
+    }
+
+
+def run(command: Sequence[str], env: Mapping[str, str], folder: str, *, code: int = 0) -> None:
+    """Run the command quietly; raise AssertionError where its exit code is not `code`."""
+    done = subprocess.run(
+        command, env=env, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    assert done.returncode == code, (command, done.returncode, done.stderr[-500:])
+
+
+def instructions(command: Sequence[str], env: Mapping[str, str], *, code: int = 0) -> int:
+    """Return how many instructions the command takes once its bytecode is cached."""
+    assert VALGRIND is not None
+    with tempfile.TemporaryDirectory() as folder:
+        run(command, env, folder, code=code)
+        for image in Path(folder).glob("*.png"):
+            image.unlink()
+        log = Path(folder, "callgrind.log")
+        options = ["--tool=callgrind", "--callgrind-out-file=/dev/null", f"--log-file={log}"]
+        run([VALGRIND, *options, *command], env, folder, code=code)
+        found = _COLLECTED.search(log.read_text())
+    assert found is not None
+    return int(found[1])

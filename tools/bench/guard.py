@@ -1,0 +1,69 @@
+"""Hold the speed: instructions counted as ratios to what is counted beside them.
+
+Usage: python -m tools.bench.guard [--write]   (needs valgrind)
+"""
+
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tools.bench.counting import VALGRIND, environment, instructions
+from tools.bench.replay import serving
+from tools.bench.rows import Row, generate, start_up
+
+RATIOS = Path(__file__).with_name("ratios.json")
+TOLERANCE = 1.05
+_HELD = ("--help", "completion")
+
+
+def held_rows() -> list[Row]:
+    """Return what is held; the reply of the last is so large that a second look at it shows."""
+    rows = [row for row in start_up() if row.name in _HELD and row.by == "bare Typer"]
+    return [*rows, generate(), generate(4, "2048x2048")]
+
+
+def ratio(row: Row, addresses: list[str]) -> float:
+    """Return the row's instructions over those of what it is compared with."""
+    env = environment(addresses[row.latency], **row.variables)
+    own = instructions(row.command, env, code=row.code)
+    return own / instructions(row.against, env, code=row.against_code)
+
+
+def measured() -> dict[str, float]:
+    """Return the ratio of each row; the counts do not mind that two run at once."""
+    rows = held_rows()
+    with serving() as addresses, ThreadPoolExecutor(2) as pool:
+        found = pool.map(lambda row: ratio(row, addresses), reversed(rows))
+        return dict(zip([row.name for row in rows], reversed(list(found)), strict=True))
+
+
+def complaints(found: dict[str, float], held: dict[str, float]) -> list[str]:
+    """Return a line for each ratio that is larger than what is held, and for what is missing."""
+    lines = [f"{name}: not in {RATIOS.name}" for name in found if name not in held]
+    return lines + [
+        f"{name}: {found[name]:.3f} is more than {limit:.3f} by over 5 %"
+        for name, limit in held.items()
+        if found.get(name, limit) > limit * TOLERANCE
+    ]
+
+
+def main() -> int:
+    """Print the ratios, and return 1 where one is too large."""
+    if VALGRIND is None:
+        print("valgrind is not installed", file=sys.stderr)
+        return 1
+    found = measured()
+    for name, value in found.items():
+        print(f"{value:6.3f}  {name}")
+    if "--write" in sys.argv:
+        rounded = {name: round(value, 3) for name, value in found.items()}
+        RATIOS.write_text(json.dumps(rounded, indent=2) + "\n", encoding="utf-8")
+        return 0
+    wrong = complaints(found, json.loads(RATIOS.read_text(encoding="utf-8")))
+    print(*wrong, sep="\n", file=sys.stderr, end="\n" if wrong else "")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
