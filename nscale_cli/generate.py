@@ -1,7 +1,7 @@
 """The run of `images generate`: buy, save, and account for everything that was paid for."""
 
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from nscale_cli.cleaning import excerpt
@@ -9,53 +9,20 @@ from nscale_cli.client import Client
 from nscale_cli.connection import Connection
 from nscale_cli.decode import Rejected
 from nscale_cli.environment import Environment
-from nscale_cli.errors import Billed, ExitCode, NotSaved, NscaleError, RequestRefused, Stopped
+from nscale_cli.errors import Billed, NotSaved, NscaleError, RequestRefused, Stopped
 from nscale_cli.files import remove_unfinished
-from nscale_cli.images import GeneratedImage, ImageRequest, SavedImage
+from nscale_cli.images import GeneratedImage, ImageRequest
 from nscale_cli.interrupts import Signalled
 from nscale_cli.models import did_you_mean
 from nscale_cli.names import Target, text_of
-from nscale_cli.prices import cost_usd
 from nscale_cli.pricing import PriceQuery
 from nscale_cli.purchase import Purchase
 from nscale_cli.replies import Reply
+from nscale_cli.result import GenerateResult
 from nscale_cli.saving import Saver
 from nscale_cli.terminal import Terminal
 
 _MOST_SAVES = 3
-_WORST_FIRST = (ExitCode.NOT_SAVED, ExitCode.INCOMPLETE, ExitCode.SAVED_ELSEWHERE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenerateResult:
-    """What one run made. `problems` are failures of parts of it, or of the whole.
-
-    `usd_per_megapixel` is None where the service's price is unknown.
-    """
-
-    request: ImageRequest
-    images: tuple[SavedImage, ...]
-    problems: tuple[NscaleError, ...]
-    elapsed_seconds: float
-    usd_per_megapixel: float | None
-
-    @property
-    def cost_usd(self) -> float | None:
-        """What the saved images cost by their true sizes, or None where that is unknown."""
-        return cost_usd(self.usd_per_megapixel, [image.size for image in self.images])
-
-    @property
-    def stopped(self) -> bool:
-        """Whether a signal ended the run."""
-        return any(isinstance(problem, Stopped) for problem in self.problems)
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """The code of the gravest problem, or OK."""
-        codes = [problem.code for problem in self.problems]
-        stops = [problem.code for problem in self.problems if isinstance(problem, Stopped)]
-        graver = [code for code in _WORST_FIRST if code in codes]
-        return (stops + graver + codes + [ExitCode.OK])[0]
 
 
 def run_generate(
@@ -66,22 +33,22 @@ def run_generate(
     prices: PriceQuery,
     *,
     force: bool,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> GenerateResult:
     """Make and save the images. A failure is part of the result, never raised.
 
-    `target` is None where the bytes go to standard output. The price is asked for meanwhile.
+    `target` is None where the bytes go to standard output. Once the request is on its way, the
+    price is asked for, and `meanwhile` is called.
     """
     terminal, interrupts, clock = environment.terminal, environment.interrupts, environment.clock
     start = clock.monotonic()
     saver = _saver(request, connection, target, terminal, force=force)
-    purchase = Purchase(
-        request,
-        connection,
-        clock=clock,
-        announce=lambda text: _announce_retry(text, environment),
-        on_sent=prices.begin,
-        on_reply=lambda: interrupts.hold(lambda: _announce_hold(terminal)),
-    )
+
+    def begin_others(client: Client) -> None:
+        prices.begin(client)
+        meanwhile()
+
+    purchase = _purchase(request, connection, environment, on_sent=begin_others)
     interrupts.explain = lambda number: _stopped(number, purchase, saver)
     until_priced = ExitStack()  # keeps the connection open
     stopped = _buy_and_save_unless_stopped(purchase, saver, connection, environment, until_priced)
@@ -97,6 +64,23 @@ def run_generate(
         problems=tuple(saver.problems),
         elapsed_seconds=elapsed,
         usd_per_megapixel=prices.usd_per_megapixel,
+    )
+
+
+def _purchase(
+    request: ImageRequest,
+    connection: Connection,
+    environment: Environment,
+    on_sent: Callable[[Client], None],
+) -> Purchase:
+    terminal, interrupts = environment.terminal, environment.interrupts
+    return Purchase(
+        request,
+        connection,
+        clock=environment.clock,
+        announce=lambda text: _announce_retry(text, environment),
+        on_sent=on_sent,
+        on_reply=lambda: interrupts.hold(lambda: _announce_hold(terminal)),
     )
 
 

@@ -10,11 +10,11 @@ from nscale_cli.errors import Billed, ExitCode, NscaleError
 from nscale_cli.images import ImageRequest, SavedImage
 from nscale_cli.names import text_of
 from nscale_cli.prices import cost_usd, dollars
+from nscale_cli.result import GenerateResult
 from nscale_cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from nscale_cli.dry_run import Plan
-    from nscale_cli.generate import GenerateResult
 
 JSON_VERSION = 1
 _BILLED_SENTENCES = {
@@ -26,7 +26,7 @@ _BILLED_SENTENCES = {
 _PLAIN_CODES = (ExitCode.BUG, ExitCode.USAGE, ExitCode.STDOUT_FAILED)
 
 
-def report_generated(result: "GenerateResult", terminal: Terminal, *, as_json: bool) -> None:
+def report_generated(result: GenerateResult, terminal: Terminal, *, as_json: bool) -> None:
     """Tell what was saved and what failed, then write the answer to stdout."""
     for image in result.images:
         terminal.note(_saved_line(image, result))
@@ -119,7 +119,7 @@ def envelope(
     }
 
 
-def _generated_document(result: "GenerateResult", terminal: Terminal) -> dict[str, object]:
+def _generated_document(result: GenerateResult, terminal: Terminal) -> dict[str, object]:
     data = _request_data(result.request)
     data["elapsed_seconds"] = round(result.elapsed_seconds, 3)
     data["cost_usd"] = result.cost_usd
@@ -151,7 +151,7 @@ def _image_data(image: SavedImage) -> dict[str, object]:
     }
 
 
-def _saved_line(image: SavedImage, result: "GenerateResult") -> str:
+def _saved_line(image: SavedImage, result: GenerateResult) -> str:
     asked = result.request.size
     name = text_of(Path(image.path.name)) if image.path else "standard output"
     size = str(image.size) if image.size else "size unknown"

@@ -1,11 +1,13 @@
 """Images before a person's eyes: in the terminal, and in the desktop's viewer."""
 
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from nscale_cli.names import text_of
 from nscale_cli.preview.canvas import LINES_LEFT_FREE, MOST_COLUMNS, Canvas
-from nscale_cli.preview.draw import NamedImage, draw
+from nscale_cli.preview.draw import NamedImage, draw, load_libraries
 from nscale_cli.preview.query import Query, begin
 from nscale_cli.preview.styles import Answers, PreviewWish, choose, colours_of, must_ask
 from nscale_cli.terminal import Terminal
@@ -24,6 +26,11 @@ class Preview:
         watched = terminal.stderr_is_tty and terminal.coloured
         if must_ask(wish.style, self._env, coloured=watched):
             self._query = begin()
+
+    def load(self) -> None:
+        """Load, in a thread, what will be needed to draw; where that fails, `show` says so."""
+        with suppress(RuntimeError):  # no more threads: then it is loaded when it is needed
+            threading.Thread(target=load_libraries, daemon=True).start()
 
     def show(self, paths: Sequence[Path]) -> bool:
         """Draw the files, side by side where they fit; return whether all could be drawn.

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from nscale_cli.interrupts import Signalled
 from nscale_cli.preview.canvas import Canvas
 from nscale_cli.preview.draw import Drawing, NamedImage
 from nscale_cli.preview.styles import Answers
+from nscale_cli.sandbox.scenarios import Answer
 from nscale_cli.showing import Preview, PreviewWish
 from nscale_cli.terminal import Terminal, TerminalSize
-from tests.conftest import Cli, Stream
+from tests.conftest import KEY, Cli, Program, ScriptedServer, Stream
 from tests.preview.conftest import picture
 
 
@@ -195,3 +197,28 @@ def test_several_images_of_a_run_are_shown_together(cli: Cli) -> None:
     lines = outcome.stderr.splitlines()
     assert lines[-1] == "cat-3.png"
     assert "cat.png" + " " * 34 + "cat-2.png" in lines
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what a process has loaded")
+@pytest.mark.parametrize("options", [("-p",), ()])
+def test_what_draws_is_loaded_while_the_service_works(
+    program: Program, server: ScriptedServer, options: tuple[str, ...]
+) -> None:
+    """The answer never comes here, and the library is there all the same; without -p it is not."""
+    server.answers = [Answer(delay_seconds=None)]
+    words = ("images", "generate", "cat", "--base-url", server.base_url, "-a", KEY, *options)
+
+    with program.start(*words) as run:
+        maps = Path(f"/proc/{run.pid}/maps")
+        while not server.queries:  # asked for once the request is on its way
+            server.stopping.wait(0.01)
+        if options:
+            while "PIL/_imaging" not in maps.read_text():
+                assert run.poll() is None
+                server.stopping.wait(0.01)
+        else:
+            server.stopping.wait(1)
+            assert "PIL/_imaging" not in maps.read_text()
+        run.terminate()
+        run.communicate()
+    assert run.returncode == 143

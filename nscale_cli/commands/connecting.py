@@ -35,17 +35,16 @@ def connected(
     seconds = settings.timeout_seconds
     if timeout is not None:
         seconds = require_timeout(timeout, source="--timeout")
+    passing = sandbox or (settings.sandbox and base_url is None)
+    given = api_key is not None or api_key_file is not None
     with ExitStack() as stack:
-        if sandbox or (settings.sandbox and base_url is None):
+        url = settings.base_url if base_url is None else base_url
+        if passing:
             from nscale_cli.sandbox.server import Sandbox
 
-            url, passing = stack.enter_context(Sandbox()).base_url, True
-            given = api_key is not None or api_key_file is not None  # no variable's key goes there
-            key = _SANDBOX_KEY
-            if given:
-                key = read_key(api_key, api_key_file, terminal, settings=settings, base_url=url)
-        else:
-            url, passing = settings.base_url if base_url is None else base_url, False
+            url = stack.enter_context(Sandbox()).base_url
+        key = _SANDBOX_KEY  # no variable's key goes there
+        if given or not passing:
             key = read_key(api_key, api_key_file, terminal, settings=settings, base_url=url)
         if key.value not in SANDBOX_KEYS:  # which are no secrets, but words of its answers
             terminal.scrubber.hide(key.value)

@@ -10,8 +10,14 @@ from nscale_cli.errors import ExitCode, UsageError
 from nscale_cli.settings import DEFAULT_RETRIES
 
 if TYPE_CHECKING:
+    from nscale_cli.connection import Connection
     from nscale_cli.images import ImageRequest
     from nscale_cli.names import Target
+    from nscale_cli.preview.styles import PreviewWish
+    from nscale_cli.pricing import PriceQuery
+    from nscale_cli.result import GenerateResult
+    from nscale_cli.showing import Preview
+    from nscale_cli.terminal import Terminal
 
 HELP = """Make images from a text and save them.
 
@@ -100,37 +106,74 @@ def generate(
     )
     with connecting as connection:
         from nscale_cli.pricing import PriceQuery, require_affordable
+        from nscale_cli.report import report_generated
 
         prices = PriceQuery(request.model, connection, terminal, environment.clock)
         if max_cost is not None:
             require_affordable(request, prices, max_cost)
         if dry_run:
-            from nscale_cli.dry_run import make_plan
-            from nscale_cli.report import report_plan
-
-            planned = make_plan(request, connection, target, prices)
-            report_plan(planned, terminal, as_json=as_json)
-            return ExitCode.OK
-        shown = None
-        if preview:
-            from nscale_cli.showing import Preview
-
-            shown = Preview(wish, terminal)  # asks the terminal meanwhile
-        from nscale_cli.generate import run_generate
-        from nscale_cli.report import report_generated
-
-        result = run_generate(request, connection, target, environment, prices, force=force)
+            return _tell_plan(request, connection, target, prices, terminal, as_json=as_json)
+        shown = _begin_preview(wish, terminal) if preview else None
+        result = _make(request, connection, target, environment, prices, shown, force=force)
         report_generated(result, terminal, as_json=as_json)
-    if (shown or opens) and not result.stopped:
-        environment.interrupts.release()
-        paths = [image.path for image in result.images if image.path is not None]
-        if shown:
-            shown.show(paths)
-        if opens:
-            from nscale_cli.showing import open_images
-
-            open_images(paths, terminal)
+    if not result.stopped:
+        _show(result, shown, environment, opens=opens)
     return result.exit_code
+
+
+def _tell_plan(
+    request: "ImageRequest",
+    connection: "Connection",
+    target: "Target | None",
+    prices: "PriceQuery",
+    terminal: "Terminal",
+    *,
+    as_json: bool,
+) -> int:
+    from nscale_cli.dry_run import make_plan
+    from nscale_cli.report import report_plan
+
+    report_plan(make_plan(request, connection, target, prices), terminal, as_json=as_json)
+    return ExitCode.OK
+
+
+def _begin_preview(wish: "PreviewWish", terminal: "Terminal") -> "Preview":
+    from nscale_cli.showing import Preview
+
+    return Preview(wish, terminal)  # asks the terminal, while other things are done
+
+
+def _make(
+    request: "ImageRequest",
+    connection: "Connection",
+    target: "Target | None",
+    environment: Environment,
+    prices: "PriceQuery",
+    shown: "Preview | None",
+    *,
+    force: bool,
+) -> "GenerateResult":
+    from nscale_cli.generate import run_generate
+
+    meanwhile = shown.load if shown else lambda: None
+    return run_generate(
+        request, connection, target, environment, prices, force=force, meanwhile=meanwhile
+    )
+
+
+def _show(
+    result: "GenerateResult", shown: "Preview | None", environment: Environment, *, opens: bool
+) -> None:
+    if not (shown or opens):
+        return
+    from nscale_cli.showing import open_images
+
+    environment.interrupts.release()
+    paths = [image.path for image in result.images if image.path is not None]
+    if shown:
+        shown.show(paths)
+    if opens:
+        open_images(paths, environment.terminal)
 
 
 def _target(

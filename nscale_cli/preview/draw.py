@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -136,3 +137,9 @@ def _joined(blocks: list[list[str]]) -> list[str]:
 
 def _padded(line: str, width: int) -> str:
     return line + " " * (width - _width(line))
+
+
+def load_libraries() -> None:
+    """Load the libraries that draw, which takes longer than drawing does; never raise."""
+    with suppress(Exception):
+        import ascii_magic  # noqa: F401 - and with it all of Pillow that is needed

@@ -19,11 +19,11 @@ from nscale_cli.clock import Clock
 from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.decode import decode_base64
 from nscale_cli.errors import ExitCode
-from nscale_cli.generate import GenerateResult
 from nscale_cli.images import ImageRequest, Size
 from nscale_cli.names import plan
 from nscale_cli.replies import Reply, error_in
 from nscale_cli.report import report_generated
+from nscale_cli.result import GenerateResult
 from nscale_cli.saving import Saver
 from nscale_cli.terminal import Terminal
 from tests.conftest import KEY, Outcome, Program, Stream, require_command
