@@ -1,11 +1,14 @@
 """The program without root's rights: as_nobody.py WORD...
 
-A run that is refused comes first and loads what the next one needs, because Python itself may lie
-in a folder of root's.
+A run that is refused comes first and loads what the next one needs, as does the loop over the
+modules, because Python itself and this package may lie in a folder of root's.
 """
 
+import importlib
 import os
+import pkgutil
 
+import nscale_cli
 from nscale_cli import __main__, main
 from nscale_cli.environment import Environment
 from nscale_cli.terminal import Terminal
@@ -15,6 +18,8 @@ NOBODY = 65534
 if __name__ == "__main__":
     silent = Terminal(stdin=None, stdout=None, stderr=None, env={})
     main.run(["images", "generate", "x", "-z", "x"], Environment(terminal=silent))
+    for module in pkgutil.walk_packages(nscale_cli.__path__, "nscale_cli."):
+        importlib.import_module(module.name)
     os.setgroups([])
     os.setgid(NOBODY)
     os.setuid(NOBODY)
