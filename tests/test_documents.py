@@ -41,3 +41,14 @@ def test_readme_begins_with_the_two_commands() -> None:
 
     assert "--sandbox" in blocks[0]
     assert "pytest" in blocks[1]
+
+
+def test_every_module_has_its_place_in_the_architecture() -> None:
+    """A newcomer finds each file there."""
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    package = ROOT / "nscale_cli"
+    modules = [*package.glob("*.py"), *(package / "preview").glob("*.py")]
+
+    missing = [each.name for each in modules if f"`{each.name}`" not in page]
+
+    assert missing == ["__init__.py", "__init__.py"]
