@@ -1,7 +1,7 @@
 """What stands between this machine and an image: a look at each part, without paying."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -116,10 +116,9 @@ def _lookup(connection: Connection) -> Finding:
     import socket
 
     host, port = connection.address
-    look: Callable[[], object] = lambda: socket.getaddrinfo(host, port)  # noqa: E731
     start = time.monotonic()
     try:
-        within(_LONGEST_LOOKUP_SECONDS, look)
+        within(_LONGEST_LOOKUP_SECONDS, lambda: socket.getaddrinfo(host, port))
     except (OSError, UnicodeError) as error:
         return Finding(name="dns", text=f"{host}: {getattr(error, 'strerror', None) or error}")
     milliseconds = (time.monotonic() - start) * 1000

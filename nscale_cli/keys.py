@@ -18,20 +18,24 @@ def origin_of(base_url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
-def key_variables(settings: Settings) -> Sequence[str]:
-    """Return the variables that may hold the key, the first first.
+def key_variables(settings: Settings, base_url: str) -> Sequence[str]:
+    """Return the variables that may hold the key for `base_url`, the first first.
 
-    None are left for the service of a profile that names no variable: the usual ones hold
-    Nscale's key, which is no business of another service.
+    A profile's variable is for the service that the profile names, not for another that a flag or
+    a variable puts in its place. None are left for the service of a profile that names no
+    variable: the usual ones hold Nscale's key, which is no business of another service.
     """
+    own = settings.profile_base_url
+    if own is not None and origin_of(own) != origin_of(base_url):
+        return KEY_VARIABLES
     if settings.key_variable:
         return (settings.key_variable,)
-    return () if settings.has_own_service else KEY_VARIABLES
+    return () if own is not None else KEY_VARIABLES
 
 
 def find_key(env: Mapping[str, str], settings: Settings, base_url: str) -> ApiKey:
     """Return the key for `base_url` from a variable, or the stored one; raise KeyRejected."""
-    names = key_variables(settings)
+    names = key_variables(settings, base_url)
     for name in names:
         if value := env.get(name, "").strip():
             return ApiKey(value=value, source=name)
@@ -48,7 +52,7 @@ def find_key(env: Mapping[str, str], settings: Settings, base_url: str) -> ApiKe
 
 
 def _ways(settings: Settings, names: Sequence[str]) -> str:
-    if settings.profile and settings.has_own_service:
+    if settings.profile and names is not KEY_VARIABLES:
         profile = settings.profile
         variable = (
             f"export {names[0]}=..."

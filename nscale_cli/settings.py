@@ -138,9 +138,6 @@ PROFILE_SETTINGS: Mapping[str, Setting] = {
 }
 
 
-_PROFILE_SOURCE = "profile "
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """A value of the settings file that was checked, and its place there, for messages."""
@@ -163,7 +160,8 @@ class Config:
 class Settings:
     """What variables, profile and file say, with the defaults filled in.
 
-    `sources` tells for each of PROFILE_SETTINGS where its value comes from.
+    `sources` tells for each of PROFILE_SETTINGS where its value comes from. `profile_base_url` is
+    the address that the profile names, whether or not a variable goes before it.
     """
 
     model: str
@@ -175,6 +173,7 @@ class Settings:
     sandbox: bool
     profile: str | None
     profile_source: str
+    profile_base_url: str | None
     key_variable: str | None
     send_size: bool
     response_format: str | None
@@ -185,11 +184,6 @@ class Settings:
         """Return the value of the setting that the settings file calls `name`."""
         value: object = getattr(self, "timeout_seconds" if name == "timeout" else name)
         return value
-
-    @property
-    def has_own_service(self) -> bool:
-        """Whether a profile says where the service is, so that Nscale's key is not for it."""
-        return self.sources.get("base_url", "").startswith(_PROFILE_SOURCE)
 
     @classmethod
     def resolve(
@@ -202,6 +196,7 @@ class Settings:
         """
         config = config or Config()
         name, name_source = _profile(env, config, profile)
+        own_service = config.profiles.get(name or "", {}).get("base_url")
         found = {
             setting.name: _found(setting, env, config, name)
             for setting in PROFILE_SETTINGS.values()
@@ -212,6 +207,7 @@ class Settings:
             sandbox=switch(env.get("NSCALE_SANDBOX", ""), "NSCALE_SANDBOX"),
             profile=name,
             profile_source=name_source,
+            profile_base_url=str(own_service.value) if own_service else None,
             sources={name: source for name, (_, source) in found.items()},
             **values,
         )
@@ -238,7 +234,7 @@ def _found(
     if setting.variable and (text := env.get(setting.variable)):
         return setting.parse(text, setting.variable), setting.variable
     if profile and (written := config.profiles[profile].get(setting.name)):
-        return written.value, f"{_PROFILE_SOURCE}{profile}, {written.place}"
+        return written.value, f"profile {profile}, {written.place}"
     if written := config.values.get(setting.name):
         return written.value, written.place
     return setting.default, "default"

@@ -66,6 +66,7 @@ def test_each_setting_is_read(env: dict[str, str], monkeypatch: pytest.MonkeyPat
         sandbox=False,
         profile="local",
         profile_source=f"{env['NSCALE_CONFIG']}:8",
+        profile_base_url="http://127.0.0.1:8080/v1",
         key_variable="LOCAL_KEY",
         send_size=False,
         response_format="b64_json",

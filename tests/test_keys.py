@@ -107,6 +107,20 @@ def test_the_service_of_a_profile_gets_the_key_of_its_own_variable() -> None:
     assert caught.value.hint == "nscale auth login --profile other, or export OTHER_KEY=..."
 
 
+@pytest.mark.parametrize("base_url", [DEFAULT_BASE_URL, "https://third.example/v1"])
+def test_the_key_of_a_profile_is_not_for_an_address_in_its_place(base_url: str) -> None:
+    """NSCALE_BASE_URL and --base-url go before the profile's address; its key stays at home."""
+    written = {"base_url": OTHER, "key_variable": "OTHER_KEY"}
+    env = {"NSCALE_API_KEY": "nscales", "OTHER_KEY": "theirs", "NSCALE_BASE_URL": base_url}
+    profiles = {"other": {name: Written(value=v, place="f") for name, v in written.items()}}
+    settings = Settings.resolve(env, Config(profiles=profiles), "other")
+
+    assert settings.base_url == base_url
+    assert find_key(env, settings, settings.base_url).value == "nscales"
+    with pytest.raises(KeyRejected):
+        find_key({"OTHER_KEY": "theirs"}, settings, settings.base_url)
+
+
 def test_a_profile_without_a_variable_gets_no_key_of_another_service() -> None:
     """The hint says how to name one."""
     env = {"NSCALE_API_KEY": "nscales", "NSCALE_SERVICE_TOKEN": "nscales"}

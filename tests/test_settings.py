@@ -19,6 +19,7 @@ DEFAULTS = Settings(
     output=None,
     profile=None,
     profile_source="default",
+    profile_base_url=None,
     key_variable=None,
     send_size=True,
     response_format=None,

@@ -58,7 +58,7 @@ def login(
         terminal.note(
             f"only you can read that file; no keyring took the key: {stored.no_keyring_because}"
         )
-    for name in key_variables(settings):
+    for name in key_variables(settings, url):
         if terminal.env.get(name):
             terminal.warn(f"{name} is set, and goes before the stored key")
     return ExitCode.OK

@@ -31,13 +31,14 @@ def logout(
     terminal = environment.terminal
     terminal.quiet = quiet
     settings = load_settings(terminal, profile)
-    origin = origin_of(settings.base_url if base_url is None else base_url)
+    url = settings.base_url if base_url is None else base_url
+    origin = origin_of(url)
     place = KeyStore(terminal.env).remove(origin)
     if place is None:
         terminal.note(f"no key is stored for {origin}")
     else:
         terminal.note(f"the key for {origin} is removed from {place}")
-    for name in key_variables(settings):
+    for name in key_variables(settings, url):
         if terminal.env.get(name):
             terminal.warn(f"{name} is still set, and is used")
     return ExitCode.OK
