@@ -84,7 +84,7 @@ class Interrupts:
             self._raise(number)
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
-        if self._over or time.monotonic() - self._raised_at < _SAME_STOP_SECONDS:
+        if self._over or self._is_same_stop():
             return
         if self._on_hold is None:
             self._raise(number)
@@ -96,6 +96,14 @@ class Interrupts:
             # A terminal that closes hangs up twice, by its shell and by the kernel. Nobody asked
             # twice then.
             self._raise(number)
+
+    def _is_same_stop(self) -> bool:
+        """Whether somebody still leans on the key since the last signal that was raised."""
+        now = time.monotonic()
+        same = now - self._raised_at < _SAME_STOP_SECONDS
+        if same:
+            self._raised_at = now  # for as long as it takes: a busy machine is slow to stop
+        return same
 
     def _raise(self, number: int) -> NoReturn:
         self._pending, self._raised_at = None, time.monotonic()

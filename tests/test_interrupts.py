@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -138,3 +139,20 @@ def test_handlers_are_given_back(handlers: dict[int, object]) -> None:
     with pytest.raises(Signalled), Interrupts().installed():
         send(signal.SIGINT)
     assert {number: signal.getsignal(number) for number in NUMBERS} == handlers
+
+
+def test_leaning_on_the_key_for_long_is_one_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the program takes longer to stop than between two presses; then another acts."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    with Interrupts().installed():
+        with pytest.raises(Signalled):
+            send(signal.SIGINT)
+        for _ in range(10):
+            now[0] += 0.9
+            send(signal.SIGINT)
+
+        now[0] += 1.1
+        with pytest.raises(Signalled):
+            send(signal.SIGINT)
