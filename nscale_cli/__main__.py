@@ -11,7 +11,7 @@ def run() -> None:
 
 def outcome() -> int:
     """Run the program and return its exit code; signals are ignored from then on."""
-    from nscale_cli.interrupts import Interrupts, Signalled
+    from nscale_cli.terminal.signals import Interrupted, Interrupts
 
     interrupts = Interrupts()
     try:
@@ -20,7 +20,7 @@ def outcome() -> int:
         from nscale_cli.main import main
 
         code = main(interrupts=interrupts)
-    except Signalled as signal:
+    except Interrupted as signal:
         stopped = interrupts.explain(signal.signal_number)
         with suppress(OSError, AttributeError):  # standard error may be closed, or broken
             sys.stderr.write(f"error: {stopped.message}\n")

@@ -10,8 +10,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from nscale_cli import __version__
-from nscale_cli.environment import Environment
 from nscale_cli.errors import ExitCode
+from nscale_cli.terminal.context import Environment
 
 HELP = """Make images from text at the command line, through Nscale's API.
 
@@ -127,7 +127,7 @@ def _doctor() -> typer.Typer:
 
 def _sandbox() -> typer.Typer:
     from nscale_cli.commands import sandbox
-    from nscale_cli.settings import SANDBOX_MODELS
+    from nscale_cli.config.settings import SANDBOX_MODELS
 
     scenarios = "\n".join(f"  {model}" for model in SANDBOX_MODELS)
     return _single("sandbox", sandbox.serve, f"{sandbox.HELP}\n\b\n{scenarios}")

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from nscale_cli import __version__
-from nscale_cli.config_file import config_path
+from nscale_cli.config.directories import cache_directory
+from nscale_cli.config.file import config_path
+from nscale_cli.config.settings import Settings
 from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.errors import NscaleError
-from nscale_cli.folders import cache_folder
-from nscale_cli.key_check import check_key
-from nscale_cli.preview.styles import PreviewWish
-from nscale_cli.settings import Settings
-from nscale_cli.showing import Preview
-from nscale_cli.terminal import Terminal
-from nscale_cli.time_limit import within
+from nscale_cli.preview.show import Preview
+from nscale_cli.preview.styles import PreviewOptions
+from nscale_cli.service.key_check import check_key
+from nscale_cli.terminal.streams import Terminal
+from nscale_cli.terminal.time import run_with_timeout
 
 _LIBRARIES = ("openai", "typer", "rich", "Pillow", "ascii-magic")
-_LONGEST_LOOKUP_SECONDS = 5.0
+_MAX_LOOKUP_SECONDS = 5.0
 NO_KEY = ApiKey(value="none", source="nowhere")
 
 
@@ -50,7 +50,7 @@ def about_the_settings(settings: Settings, terminal: Terminal) -> Iterator[Findi
     """Yield where the settings are, and what would be asked for."""
     path = config_path(terminal.env)
     yield Finding(name="settings", text=f"{path}{'' if path.exists() else ' (not there)'}")
-    yield Finding(name="cache", text=str(cache_folder(terminal.env)))
+    yield Finding(name="cache", text=str(cache_directory(terminal.env)))
     if settings.profile:
         yield Finding(name="profile", text=f"{settings.profile} ({settings.profile_source})")
     yield Finding(name="model", text=f"{settings.model} ({settings.sources['model']})")
@@ -73,7 +73,7 @@ def about_the_service(connection: Connection) -> Iterator[Finding]:
         assert check.error is not None
         yield Finding(name="answer", text=check.error.message, error=check.error)
         return
-    secure = "plain http" if connection.on_this_machine else "https, its certificate is accepted"
+    secure = "plain http" if connection.uses_plain_http else "https, its certificate is accepted"
     text = f"{check.http_status} in {milliseconds:.0f} ms with the client's start; {secure}"
     yield Finding(name="answer", text=text)
     if connection.api_key is not NO_KEY:
@@ -91,7 +91,7 @@ def about_the_terminal(settings: Settings, terminal: Terminal) -> Iterator[Findi
         text = f"standard error is no terminal, TERM {term}"
     yield Finding(name="terminal", text=text)
     chosen = {
-        style: Preview(PreviewWish(style=style), terminal).style()
+        style: Preview(PreviewOptions(style=style), terminal).style()
         for style in (settings.preview_style, "auto")
     }
     styles = ", ".join(f"{name}: {style}" for name, style in chosen.items())
@@ -102,7 +102,7 @@ def _proxy(connection: Connection) -> str | None:
     """Return the proxy in front of the service, without the password that may stand in it."""
     from urllib.request import getproxies, proxy_bypass
 
-    if connection.on_this_machine or proxy_bypass(connection.host):
+    if connection.uses_plain_http or proxy_bypass(connection.host):
         return None
     proxies = getproxies()
     url = proxies.get("https") or proxies.get("all")
@@ -118,7 +118,7 @@ def _lookup(connection: Connection) -> Finding:
     host, port = connection.address
     start = time.monotonic()
     try:
-        within(_LONGEST_LOOKUP_SECONDS, lambda: socket.getaddrinfo(host, port))
+        run_with_timeout(_MAX_LOOKUP_SECONDS, lambda: socket.getaddrinfo(host, port))
     except (OSError, UnicodeError) as error:
         return Finding(name="dns", text=f"{host}: {getattr(error, 'strerror', None) or error}")
     milliseconds = (time.monotonic() - start) * 1000

@@ -120,13 +120,13 @@ class ConfigurationError(NscaleError):
     code = ExitCode.CONFIGURATION
 
 
-class KeyRejected(NscaleError):
+class AuthenticationError(NscaleError):
     """The API key is missing, malformed, or not accepted."""
 
     code = ExitCode.KEY
 
 
-class KeyMissing(KeyRejected):
+class KeyMissing(AuthenticationError):
     """No API key was given at all."""
 
 

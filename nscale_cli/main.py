@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from nscale_cli import __version__
-from nscale_cli.cleaning import excerpt
-from nscale_cli.environment import Environment
+from nscale_cli.config.settings import KEY_VARIABLES
 from nscale_cli.errors import ExitCode, InternalError, NscaleError, UsageError
-from nscale_cli.interrupts import Interrupts, Signalled
-from nscale_cli.settings import KEY_VARIABLES
-from nscale_cli.terminal import Terminal
+from nscale_cli.redact import excerpt
+from nscale_cli.terminal.context import Environment
+from nscale_cli.terminal.signals import Interrupted, Interrupts
+from nscale_cli.terminal.streams import Terminal
 
 COMPLETION_VARIABLE = "_NSCALE_COMPLETE"
 
@@ -25,12 +25,12 @@ def main(*, interrupts: Interrupts) -> int:
 def run(arguments: list[str], environment: Environment) -> int:
     """Run the program with `arguments` (without its name) and return the exit code."""
     for name in KEY_VARIABLES:
-        environment.terminal.scrubber.hide(environment.terminal.env.get(name, "").strip())
+        environment.terminal.redactor.hide(environment.terminal.env.get(name, "").strip())
     try:
         return _invoke(arguments, environment)
     except NscaleError as error:
         return _fail(error, arguments, environment.terminal)
-    except Signalled as signal:
+    except Interrupted as signal:
         environment.interrupts.hold()
         _clear_up()
         stopped = environment.interrupts.explain(signal.signal_number)
@@ -44,7 +44,7 @@ def run(arguments: list[str], environment: Environment) -> int:
 
 def _clear_up() -> None:
     # Without that module, nothing has begun to be saved; and it is no time to load one.
-    files = sys.modules.get("nscale_cli.files")
+    files = sys.modules.get("nscale_cli.storage.files")
     if files is not None:
         files.remove_unfinished()
 
@@ -85,7 +85,7 @@ def _usage_error(error: Exception) -> UsageError:
 
 def _fail(error: NscaleError, arguments: list[str], terminal: Terminal) -> int:
     """Report `error`; where even that fails, its exit code still tells."""
-    from nscale_cli.report import report_failure
+    from nscale_cli.output.images import report_failure
 
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     wanted = "--json" in options and not terminal.answered  # there is one document, never two

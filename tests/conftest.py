@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from nscale_cli.clock import Clock
-from nscale_cli.environment import Environment
 from nscale_cli.main import run as run_program
 from nscale_cli.sandbox.scenarios import Answer
 from nscale_cli.sandbox.server import ReceivedRequest, Sandbox
-from nscale_cli.terminal import Terminal
+from nscale_cli.terminal.context import Environment
+from nscale_cli.terminal.streams import Terminal
+from nscale_cli.terminal.time import Clock
 
 # A shell's background job ignores Ctrl-C, one under nohup SIGHUP; and so would every program that
 # is started here.

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nscale_cli.addresses import is_loopback, require_base_url
+from nscale_cli.connection import is_loopback, require_base_url
 from nscale_cli.errors import ConfigurationError
 
 URL_HINT = "it looks like https://host/v1 (--base-url or NSCALE_BASE_URL)"

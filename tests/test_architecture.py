@@ -1,6 +1,7 @@
 """The shape of the house: what may import what, and what is loaded when."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,37 @@ MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for path in PACKAGE.rglob("*.py")
 )
+
+# Short, with a single importer, and a room of their own all the same: the only one that loads a
+# library, or a value that others are given.
+VALUES_AND_OWNERS = {
+    "nscale_cli.preview.characters",  # ascii-magic
+    "nscale_cli.terminal.size",  # a value of its own
+    "nscale_cli.terminal.context",
+}
+
+
+def path_of(module: str) -> Path:
+    """Return the file of a module of the package."""
+    path = ROOT.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def lines_of(module: str) -> int:
+    """Return how long a module is; a command and a package's front door may be short."""
+    path = path_of(module)
+    if path.name in ("__init__.py", "__main__.py") or path.parent.name == "commands":
+        return sys.maxsize
+    return path.read_text(encoding="utf-8").count("\n")
+
+
+def importers_of(module: str) -> set[str]:
+    """Return the modules of the package that import this one."""
+    package, _, name = module.rpartition(".")
+    wanted = re.compile(
+        rf"from {package} import .*\b{name}\b|from {module} import|import {module}\b"
+    )
+    return {each for each in MODULES if wanted.search(path_of(each).read_text(encoding="utf-8"))}
 
 
 def test_imports_point_down_and_heavy_libraries_have_one_owner() -> None:
@@ -37,26 +69,35 @@ def test_a_module_can_be_imported_alone(module: str) -> None:
 
 
 def test_only_the_terminal_touches_the_standard_streams() -> None:
-    """print() and sys.std* belong to terminal.py, and to the door before it is open."""
+    """print() and sys.std* belong to terminal/streams.py, and to the door before it is open."""
     offenders = [
         path.name
         for path in PACKAGE.rglob("*.py")
-        if path.name not in ("terminal.py", "__main__.py")
+        if path.name not in ("streams.py", "__main__.py")
         and any(name in path.read_text() for name in ("print(", "sys.stdout", "sys.stderr"))
     ]
 
     assert offenders == []
 
 
-def test_no_file_grows_past_250_lines() -> None:
-    """A file that does wants to be two."""
-    long = {
-        path.name: lines
-        for path in PACKAGE.rglob("*.py")
-        if (lines := path.read_text(encoding="utf-8").count("\n")) > 250
+def test_a_short_module_with_one_importer_is_a_value_or_an_owner() -> None:
+    """Any other belongs into the file that imports it."""
+    splinters = {
+        module
+        for module in MODULES
+        if lines_of(module) < 60
+        and len(importers_of(module)) == 1
+        and module not in VALUES_AND_OWNERS
     }
 
-    assert long == {}
+    assert splinters == set()
+
+
+def test_the_top_floor_is_seen_at_a_glance() -> None:
+    """A newcomer chooses among few names."""
+    names = {path.name for path in PACKAGE.iterdir()} - {"__pycache__", "__init__.py", "py.typed"}
+
+    assert len(names) <= 20
 
 
 def test_every_exit_code_has_its_one_name() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from nscale_cli.connection import ApiKey, Connection
-from nscale_cli.errors import ConfigurationError, KeyRejected
+from nscale_cli.errors import AuthenticationError, ConfigurationError
 
 KEY = "sk-test-0123456789abcdef"
 BAD_CHARACTER = (
@@ -34,7 +34,7 @@ def test_key_of_visible_ascii_is_accepted(value: str) -> None:
 def test_key_that_cannot_stand_in_a_header_is_refused_without_showing_it(character: str) -> None:
     """Anywhere in the key; the HTTP client would print the whole header."""
     for value in (f"{KEY}{character}{KEY}", f"{character}{KEY}", f"{KEY}{character}"):
-        with pytest.raises(KeyRejected) as caught:
+        with pytest.raises(AuthenticationError) as caught:
             ApiKey(value=value, source="--api-key")
         assert (caught.value.message, caught.value.hint) == (BAD_CHARACTER, COPY_AGAIN)
 
@@ -49,7 +49,7 @@ def test_key_that_cannot_stand_in_a_header_is_refused_without_showing_it(charact
 )
 def test_key_that_is_no_key_is_refused(value: str, message: str, hint: str) -> None:
     """The message says where it came from."""
-    with pytest.raises(KeyRejected) as caught:
+    with pytest.raises(AuthenticationError) as caught:
         ApiKey(value=value, source="--api-key")
     assert (caught.value.message, caught.value.hint) == (message, hint)
 
@@ -61,7 +61,7 @@ def connection(base_url: str) -> Connection:
 
 
 @pytest.mark.parametrize(
-    ("base_url", "host", "on_this_machine"),
+    ("base_url", "host", "uses_plain_http"),
     [
         ("https://Inference.example.com:8443/v1/", "inference.example.com", False),
         ("http://[::1]:80", "::1", True),
@@ -69,10 +69,10 @@ def connection(base_url: str) -> Connection:
         ("https://localhost", "localhost", False),
     ],
 )
-def test_connection_knows_its_host(base_url: str, host: str, on_this_machine: bool) -> None:
+def test_connection_knows_its_host(base_url: str, host: str, uses_plain_http: bool) -> None:
     """Plain http never leaves this machine, however it is written."""
     assert connection(base_url).host == host
-    assert connection(base_url).on_this_machine is on_this_machine
+    assert connection(base_url).uses_plain_http is uses_plain_http
 
 
 def test_connection_to_a_bad_address_cannot_be_made() -> None:

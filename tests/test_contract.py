@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from nscale_cli.config.settings import SANDBOX_MODELS
 from nscale_cli.errors import ExitCode
 from nscale_cli.sandbox import scenarios
-from nscale_cli.settings import SANDBOX_MODELS
 from tests.conftest import Cli
 
 HINT_USAGE_PAGE = "look at your usage page before running it again"

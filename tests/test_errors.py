@@ -13,7 +13,7 @@ TABLE = {
     "InternalError": (1, "maybe"),
     "UsageError": (2, "no"),
     "ConfigurationError": (3, "no"),
-    "KeyRejected": (4, "no"),
+    "AuthenticationError": (4, "no"),
     "InsufficientCredit": (5, "no"),
     "RequestRefused": (6, "no"),
     "ServiceUnreachable": (7, "no"),

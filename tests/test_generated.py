@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from nscale_cli.commands.completion import FILE_NAMES, SCRIPTS
+from nscale_cli.config.settings import VARIABLES
 from nscale_cli.errors import ExitCode
-from nscale_cli.settings import VARIABLES
 from tests.conftest import Program
 
 ROOT = Path(__file__).resolve().parent.parent

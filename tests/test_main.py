@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from nscale_cli import generate
-from nscale_cli.client import Client
 from nscale_cli.errors import ExitCode, NscaleError
+from nscale_cli.jobs import run as generate
 from nscale_cli.sandbox.server import Sandbox
+from nscale_cli.service.client import Client
 from tests.conftest import KEY, Cli, Program, Stream
 
 
@@ -132,7 +132,7 @@ def test_an_unknown_topic_names_the_known_ones(cli: Cli) -> None:
 
     assert outcome.exit_code == 2
     assert outcome.stderr == (
-        "error: there is no help topic 'money'\nhint: the topics are exit-codes, environment\n"
+        "error: unknown help topic 'money'\nhint: the topics are exit-codes, environment\n"
     )
 
 

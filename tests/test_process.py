@@ -110,7 +110,7 @@ def test_a_signal_while_waiting_says_that_the_image_may_be_billed(
     assert run.returncode == code
     assert stdout == b""
     assert stderr.decode() == (
-        "error: stopped while the service was at work. The image may have been made, and billed.\n"
+        "error: stopped while waiting for the reply. The image may have been made, and billed.\n"
     )
 
 

@@ -17,8 +17,8 @@ import typer
 
 from nscale_cli.app import build_app
 from nscale_cli.commands.completion import FILE_NAMES, SCRIPTS
+from nscale_cli.config.settings import PROFILE_SETTINGS, SETTINGS, VARIABLES
 from nscale_cli.errors import ExitCode
-from nscale_cli.settings import PROFILE_SETTINGS, SETTINGS, VARIABLES
 
 ROOT = Path(__file__).resolve().parent.parent
 HELP_COLUMNS = 80

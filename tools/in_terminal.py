@@ -19,7 +19,7 @@ import time
 import tty
 from pathlib import Path
 
-LONGEST_SECONDS = 60.0
+MAX_SECONDS = 60.0
 _HIDE_CURSOR = "\x1b[?25l"
 _POSITION = re.compile(rb"\x1b\[([0-9]+);([0-9]+)R")
 
@@ -32,7 +32,7 @@ def position() -> tuple[int, int]:
         os.write(1, b"\x1b[6n")
         data = b""
         while not (found := _POSITION.search(data)):
-            if not select.select([0], [], [], LONGEST_SECONDS)[0]:
+            if not select.select([0], [], [], MAX_SECONDS)[0]:
                 raise SystemExit("the terminal does not answer")
             data += os.read(0, 1024)
     finally:
@@ -56,7 +56,7 @@ def main() -> None:
     whole = path.with_suffix(".part")
     whole.write_text(json.dumps(report))
     whole.rename(path)
-    time.sleep(LONGEST_SECONDS)
+    time.sleep(MAX_SECONDS)
 
 
 if __name__ == "__main__":

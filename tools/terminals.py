@@ -25,8 +25,8 @@ from tools.emulators import EMULATORS, Emulator, Window
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "docs" / "terminals"
 INSIDE = Path(__file__).parent / "in_terminal.py"
-LONGEST_SECONDS = 60.0
-_LONGEST_END_SECONDS = 5.0
+MAX_SECONDS = 60.0
+_MAX_END_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 0.15
 _SCREEN = "1200x900x24"
 
@@ -155,7 +155,7 @@ def _clean_env(folder: Path, display: Display) -> dict[str, str]:
 def _wait_for_report(
     started: "subprocess.Popen[bytes]", path: Path, emulator: Emulator
 ) -> dict[str, int]:
-    end = time.monotonic() + LONGEST_SECONDS
+    end = time.monotonic() + MAX_SECONDS
     while not path.exists():
         if started.poll() is not None:
             raise TerminalFailed(f"{emulator.name} ended with {started.returncode}")
@@ -171,7 +171,7 @@ def _settled(display: Display, report: Mapping[str, int], emulator: Emulator) ->
 
     tmux answers before the terminal around it has drawn.
     """
-    end = time.monotonic() + LONGEST_SECONDS
+    end = time.monotonic() + MAX_SECONDS
     before = None
     while time.monotonic() < end:
         now = _developed(display.grab(), report, emulator)
@@ -202,7 +202,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     """Stop a process of ours and wait until it is gone."""
     process.terminate()
     try:
-        process.wait(_LONGEST_END_SECONDS)
+        process.wait(_MAX_END_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -4,15 +4,15 @@ from typing import Annotated
 
 import typer
 
-from nscale_cli.commands import options
-from nscale_cli.commands.inputs import load_settings
+from nscale_cli.commands import _options as options
+from nscale_cli.commands._inputs import load_settings
 from nscale_cli.connection import ApiKey, Connection
-from nscale_cli.environment import Environment
+from nscale_cli.credentials.lookup import key_variables, origin_of
+from nscale_cli.credentials.store import KeyStore
 from nscale_cli.errors import ExitCode, UsageError
-from nscale_cli.key_check import check_key
-from nscale_cli.key_store import KeyStore
-from nscale_cli.keys import key_variables, origin_of
-from nscale_cli.terminal import Terminal
+from nscale_cli.service.key_check import check_key
+from nscale_cli.terminal.context import Environment
+from nscale_cli.terminal.streams import Terminal
 
 HELP = """Store an API key, once the service has accepted it.
 
@@ -45,7 +45,7 @@ def login(
     url = settings.base_url if base_url is None else base_url
     origin = origin_of(url)
     key = _read_key(terminal, origin, with_token=with_token)
-    terminal.scrubber.hide(key.value)
+    terminal.redactor.hide(key.value)
     check = check_key(
         Connection(base_url=url, api_key=key, timeout_seconds=settings.timeout_seconds, retries=0)
     )

@@ -2,12 +2,12 @@
 
 import typer
 
-from nscale_cli.commands import options
-from nscale_cli.commands.inputs import load_settings
-from nscale_cli.environment import Environment
+from nscale_cli.commands import _options as options
+from nscale_cli.commands._inputs import load_settings
+from nscale_cli.credentials.lookup import key_variables, origin_of
+from nscale_cli.credentials.store import KeyStore
 from nscale_cli.errors import ExitCode
-from nscale_cli.key_store import KeyStore
-from nscale_cli.keys import key_variables, origin_of
+from nscale_cli.terminal.context import Environment
 
 HELP = """Forget a stored API key.
 

@@ -2,17 +2,17 @@
 
 import typer
 
-from nscale_cli.cleaning import clean
-from nscale_cli.commands import options
-from nscale_cli.commands.connecting import connected
-from nscale_cli.commands.inputs import load_settings
+from nscale_cli.commands import _options as options
+from nscale_cli.commands._connecting import connected
+from nscale_cli.commands._inputs import load_settings
 from nscale_cli.connection import Connection
-from nscale_cli.environment import Environment
 from nscale_cli.errors import ExitCode
-from nscale_cli.key_check import KeyCheck, check_key, ending_of
-from nscale_cli.report import report_problem, write_document
-from nscale_cli.tables import aligned
-from nscale_cli.terminal import Terminal
+from nscale_cli.output.images import report_problem, write_document
+from nscale_cli.output.tables import format_table
+from nscale_cli.redact import clean
+from nscale_cli.service.key_check import KeyCheck, check_key, ending_of
+from nscale_cli.terminal.context import Environment
+from nscale_cli.terminal.streams import Terminal
 
 HELP = """Tell which API key is used, and whether the service accepts it.
 
@@ -76,6 +76,6 @@ def _report(
             ("key", f"from {key.source}{ending}"),
             ("valid", _WORDS[check.valid]),
         ]
-        for line in aligned(rows):
+        for line in format_table(rows):
             terminal.answer(clean(line))
     return check.error.code if check.error else ExitCode.OK

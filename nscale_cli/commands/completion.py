@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from nscale_cli.environment import Environment
 from nscale_cli.errors import ExitCode, UsageError
+from nscale_cli.terminal.context import Environment
 
 HELP = """Print the completion script of a shell.
 
@@ -115,8 +115,6 @@ def print_script(
     """Print the script; HELP is what the user reads."""
     environment: Environment = context.obj
     if shell not in SCRIPTS:
-        raise UsageError(
-            f"there is no completion for {shell[:40]!r}", hint=f"choose from {', '.join(SCRIPTS)}"
-        )
+        raise UsageError(f"unknown shell {shell[:40]!r}", hint=f"choose from {', '.join(SCRIPTS)}")
     environment.terminal.answer(SCRIPTS[shell])
     return ExitCode.OK

@@ -7,11 +7,11 @@ import subprocess
 
 import typer
 
-from nscale_cli.cleaning import excerpt
-from nscale_cli.config_file import config_path, read_config
-from nscale_cli.environment import Environment
+from nscale_cli.config.file import config_path, read_config
 from nscale_cli.errors import ConfigurationError, ExitCode, UsageError
-from nscale_cli.private_files import replace_file
+from nscale_cli.redact import excerpt
+from nscale_cli.storage.private_files import replace_file
+from nscale_cli.terminal.context import Environment
 
 PATH_HELP = """Print the path of the settings file, which need not be there.
 
@@ -68,7 +68,7 @@ def edit(context: typer.Context) -> int:
     if status != 0:
         raise UsageError(f"{excerpt(command[0])} ended with exit code {status}")
     read_config(terminal.env)
-    terminal.note(f"{file} is fine")
+    terminal.note(f"{file} is valid")
     return ExitCode.OK
 
 

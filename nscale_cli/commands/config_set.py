@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from nscale_cli.cleaning import excerpt
-from nscale_cli.commands import options
-from nscale_cli.config_edit import known_setting, set_value, unset_value
-from nscale_cli.config_file import PROFILE, config_path, profile_names
-from nscale_cli.environment import Environment
+from nscale_cli.commands import _options as options
+from nscale_cli.config.edit import known_setting, set_value, unset_value
+from nscale_cli.config.file import PROFILE, config_path, profile_names
+from nscale_cli.config.settings import PROFILE_SETTINGS
 from nscale_cli.errors import ExitCode, UsageError
-from nscale_cli.settings import PROFILE_SETTINGS
+from nscale_cli.redact import excerpt
+from nscale_cli.terminal.context import Environment
 
 _NAMES = (*PROFILE_SETTINGS, PROFILE.name)
 SET_HELP = """Write a setting into the settings file.
@@ -61,7 +61,7 @@ def set_setting(
     parsed = setting.parse(value, name)
     if setting is PROFILE and value not in profile_names(terminal.env):
         raise UsageError(
-            f"there is no profile {excerpt(value, 80)!r}",
+            f"unknown profile {excerpt(value, 80)!r}",
             hint=f"make it first: nscale config set --profile {excerpt(value, 80)} base_url URL",
         )
     path = config_path(terminal.env)
@@ -82,7 +82,7 @@ def unset_setting(
     known_setting(name, profile=profile)
     path = config_path(terminal.env)
     if unset_value(path, name, profile=profile):
-        terminal.note(f"{name} is taken out of {path}")
+        terminal.note(f"{name} is removed from {path}")
     else:
         terminal.note(f"{name} is not set in {path}")
     return ExitCode.OK

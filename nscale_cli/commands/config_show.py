@@ -5,14 +5,14 @@ from pathlib import Path
 
 import typer
 
-from nscale_cli.cleaning import clean
-from nscale_cli.commands import options
-from nscale_cli.config_file import read_config
-from nscale_cli.environment import Environment
+from nscale_cli.commands import _options as options
+from nscale_cli.config.file import read_config
+from nscale_cli.config.settings import PROFILE_SETTINGS, SETTINGS, Settings
 from nscale_cli.errors import ExitCode
-from nscale_cli.report import write_document
-from nscale_cli.settings import PROFILE_SETTINGS, SETTINGS, Settings
-from nscale_cli.tables import aligned
+from nscale_cli.output.images import write_document
+from nscale_cli.output.tables import format_table
+from nscale_cli.redact import clean
+from nscale_cli.terminal.context import Environment
 
 HELP = """Show every setting, and where its value comes from.
 
@@ -51,7 +51,7 @@ def show(
     file = Path(config.path)
     rows = [(name, _shown(settings.value_of(name)), settings.sources[name]) for name in names]
     rows.append(("profile", _shown(settings.profile), settings.profile_source))
-    for line in aligned(
+    for line in format_table(
         [(*row, clean(source.replace(config.path, file.name))) for *row, source in rows]
     ):
         terminal.answer(line)

@@ -5,10 +5,9 @@ from contextlib import AbstractContextManager
 
 import typer
 
-from nscale_cli.cleaning import clean
-from nscale_cli.commands import options
-from nscale_cli.commands.connecting import connected
-from nscale_cli.commands.inputs import load_settings
+from nscale_cli.commands import _options as options
+from nscale_cli.commands._connecting import connected
+from nscale_cli.commands._inputs import load_settings
 from nscale_cli.connection import Connection
 from nscale_cli.doctor import (
     NO_KEY,
@@ -18,10 +17,11 @@ from nscale_cli.doctor import (
     about_the_settings,
     about_the_terminal,
 )
-from nscale_cli.environment import Environment
-from nscale_cli.errors import ExitCode, KeyRejected
-from nscale_cli.report import report_problem, write_document
-from nscale_cli.terminal import Terminal
+from nscale_cli.errors import AuthenticationError, ExitCode
+from nscale_cli.output.images import report_problem, write_document
+from nscale_cli.redact import clean
+from nscale_cli.terminal.context import Environment
+from nscale_cli.terminal.streams import Terminal
 
 HELP = """Find out whether an image could be made now, and if not, why.
 
@@ -84,7 +84,7 @@ def _about_the_service(
         with connecting as connection:
             yield Finding(name="key", text=f"from {connection.api_key.source}")
             yield from about_the_service(connection)
-    except KeyRejected as error:
+    except AuthenticationError as error:
         yield Finding(name="key", text=error.message, error=error)
         yield from about_the_service(without_key)
 
@@ -93,7 +93,7 @@ def _report(findings: Iterable[Finding], terminal: Terminal, *, as_json: bool) -
     data: dict[str, object] = {}
     errors = []
     for finding in findings:
-        text = clean(terminal.scrubber.scrub(finding.text))
+        text = clean(terminal.redactor.redact(finding.text))
         data[finding.name.replace(" ", "_")] = text
         if not as_json:
             terminal.answer(f"{finding.name:<{_WIDTH}}{text}")

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from nscale_cli.environment import Environment
+from nscale_cli.config.settings import VARIABLES
 from nscale_cli.errors import ExitCode, UsageError
-from nscale_cli.settings import VARIABLES
+from nscale_cli.terminal.context import Environment
 
 HELP = """Explain a topic: exit-codes, environment.
 
@@ -40,7 +40,7 @@ def help_topic(
         environment.terminal.answer(TOPICS[topic]())
     else:
         raise UsageError(
-            f"there is no help topic {topic[:40]!r}", hint=f"the topics are {', '.join(TOPICS)}"
+            f"unknown help topic {topic[:40]!r}", hint=f"the topics are {', '.join(TOPICS)}"
         )
     return ExitCode.OK
 

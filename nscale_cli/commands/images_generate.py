@@ -4,20 +4,20 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nscale_cli.commands import options
-from nscale_cli.environment import Environment
+from nscale_cli.commands import _options as options
+from nscale_cli.config.settings import DEFAULT_RETRIES
 from nscale_cli.errors import ExitCode, UsageError
-from nscale_cli.settings import DEFAULT_RETRIES
+from nscale_cli.terminal.context import Environment
 
 if TYPE_CHECKING:
     from nscale_cli.connection import Connection
-    from nscale_cli.images import ImageRequest
-    from nscale_cli.names import Target
-    from nscale_cli.preview.styles import PreviewWish
-    from nscale_cli.pricing import PriceQuery
-    from nscale_cli.result import GenerateResult
-    from nscale_cli.showing import Preview
-    from nscale_cli.terminal import Terminal
+    from nscale_cli.jobs.pricing import PriceQuery
+    from nscale_cli.jobs.result import GenerateResult
+    from nscale_cli.preview.show import Preview
+    from nscale_cli.preview.styles import PreviewOptions
+    from nscale_cli.request import ImageRequest
+    from nscale_cli.storage.names import Target
+    from nscale_cli.terminal.streams import Terminal
 
 HELP = """Make images from a text and save them.
 
@@ -41,7 +41,7 @@ def generate(
     size: options.SizeOption = None,
     count: options.CountOption = 1,
     output: options.OutputOption = None,
-    opens: options.OpenOption = False,
+    open_viewer: options.OpenOption = False,
     preview: options.PreviewOption = False,
     preview_style: options.PreviewStyleOption = None,
     preview_width: options.PreviewWidthOption = None,
@@ -64,15 +64,15 @@ def generate(
 ) -> int:
     """Parse the command line; HELP is what the user reads."""
     # Help, a usage error and a Tab know this module; what they do not need is loaded here.
-    from nscale_cli.commands.connecting import connected
-    from nscale_cli.commands.inputs import (
+    from nscale_cli.commands._connecting import connected
+    from nscale_cli.commands._inputs import (
         load_settings,
-        preview_wish,
         read_params,
+        read_preview_options,
         read_prompt,
         require_one_reader,
     )
-    from nscale_cli.images import ImageRequest, Size
+    from nscale_cli.request import ImageRequest, Size
 
     environment: Environment = context.obj
     terminal = environment.terminal
@@ -80,7 +80,7 @@ def generate(
     require_one_reader(prompt, prompt_file, api_key)
     settings = load_settings(terminal, profile)
     output = settings.output if output is None else output
-    _require_compatible(output, count, shows=preview or opens, as_json=as_json)
+    _require_compatible(output, count, shows=preview or open_viewer, as_json=as_json)
     if preview and quiet:
         raise UsageError("-p draws on stderr, which -q silences", hint="leave one of them out")
     request = ImageRequest(
@@ -91,7 +91,7 @@ def generate(
         params=read_params(param or (), settings),
         send_size=settings.send_size,
     )
-    wish = preview_wish(preview_style, preview_width, settings)
+    preview_options = read_preview_options(preview_style, preview_width, settings)
     target = _target(output, request, environment, force=force, dry_run=dry_run)
     connecting = connected(
         terminal,
@@ -105,19 +105,19 @@ def generate(
         retry_billed=retry_billed,
     )
     with connecting as connection:
-        from nscale_cli.pricing import PriceQuery, require_affordable
-        from nscale_cli.report import report_generated
+        from nscale_cli.jobs.pricing import PriceQuery, require_affordable
+        from nscale_cli.output.images import report_generated
 
         prices = PriceQuery(request.model, connection, terminal, environment.clock)
         if max_cost is not None:
             require_affordable(request, prices, max_cost)
         if dry_run:
             return _tell_plan(request, connection, target, prices, terminal, as_json=as_json)
-        shown = _begin_preview(wish, terminal) if preview else None
+        shown = _begin_preview(preview_options, terminal) if preview else None
         result = _make(request, connection, target, environment, prices, shown, force=force)
         report_generated(result, terminal, as_json=as_json)
     if not result.stopped:
-        _show(result, shown, environment, opens=opens)
+        _show(result, shown, environment, open_viewer=open_viewer)
     return result.exit_code
 
 
@@ -130,17 +130,17 @@ def _tell_plan(
     *,
     as_json: bool,
 ) -> int:
-    from nscale_cli.dry_run import make_plan
-    from nscale_cli.report import report_plan
+    from nscale_cli.jobs.dry_run import make_plan
+    from nscale_cli.output.images import report_plan
 
     report_plan(make_plan(request, connection, target, prices), terminal, as_json=as_json)
     return ExitCode.OK
 
 
-def _begin_preview(wish: "PreviewWish", terminal: "Terminal") -> "Preview":
-    from nscale_cli.showing import Preview
+def _begin_preview(preview_options: "PreviewOptions", terminal: "Terminal") -> "Preview":
+    from nscale_cli.preview.show import Preview
 
-    return Preview(wish, terminal)  # asks the terminal, while other things are done
+    return Preview(preview_options, terminal)  # asks the terminal, while other things are done
 
 
 def _make(
@@ -153,7 +153,7 @@ def _make(
     *,
     force: bool,
 ) -> "GenerateResult":
-    from nscale_cli.generate import run_generate
+    from nscale_cli.jobs.run import run_generate
 
     meanwhile = shown.load if shown else lambda: None
     return run_generate(
@@ -162,17 +162,21 @@ def _make(
 
 
 def _show(
-    result: "GenerateResult", shown: "Preview | None", environment: Environment, *, opens: bool
+    result: "GenerateResult",
+    shown: "Preview | None",
+    environment: Environment,
+    *,
+    open_viewer: bool,
 ) -> None:
-    if not (shown or opens):
+    if not (shown or open_viewer):
         return
-    from nscale_cli.showing import open_images
+    from nscale_cli.preview.show import open_images
 
     environment.interrupts.release()
     paths = [image.path for image in result.images if image.path is not None]
     if shown:
         shown.show(paths)
-    if opens:
+    if open_viewer:
         open_images(paths, environment.terminal)
 
 
@@ -185,8 +189,8 @@ def _target(
     dry_run: bool,
 ) -> "Target | None":
     """Return where the images go, None for stdout; raise UsageError where they could not."""
-    from nscale_cli.files import require_saveable
-    from nscale_cli.names import plan
+    from nscale_cli.storage.files import require_saveable
+    from nscale_cli.storage.names import plan
 
     if output == "-":
         if environment.terminal.stdout_is_tty and not dry_run:
@@ -196,7 +200,7 @@ def _target(
             )
         return None
     target = plan(output, request, cwd=environment.cwd, now=environment.clock.now())
-    require_saveable(target, count=request.count, force=force, make_folders=not dry_run)
+    require_saveable(target, count=request.count, force=force, make_directories=not dry_run)
     return target
 
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from nscale_cli.commands import options
-from nscale_cli.environment import Environment
+from nscale_cli.commands import _options as options
 from nscale_cli.errors import ExitCode, UsageError
+from nscale_cli.terminal.context import Environment
 
 HELP = """Show images from files (PNG, JPEG, WebP).
 
@@ -22,23 +22,27 @@ Examples:
 def show(
     context: typer.Context,
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="The images to show.")],
-    opens: options.OpenOption = False,
+    open_viewer: options.OpenOption = False,
     preview_style: options.PreviewStyleOption = None,
     preview_width: options.PreviewWidthOption = None,
     debug: options.DebugOption = False,
 ) -> int:
     """Show the files; HELP is what the user reads."""
-    from nscale_cli.commands.inputs import load_settings, preview_wish
-    from nscale_cli.names import disk_path
-    from nscale_cli.showing import Preview, open_images
+    from nscale_cli.commands._inputs import load_settings, read_preview_options
+    from nscale_cli.preview.show import Preview, open_images
+    from nscale_cli.storage.names import disk_path
 
     environment: Environment = context.obj
     terminal = environment.terminal
     terminal.debugging = debug
-    wish = preview_wish(preview_style, preview_width, load_settings(terminal))
+    preview_options = read_preview_options(preview_style, preview_width, load_settings(terminal))
     paths = [environment.cwd / disk_path(name) for name in files]
     for path, name in zip(paths, files, strict=True):
         if not os.path.isfile(path):  # noqa: PTH113 - is_file() may raise
             raise UsageError(f"{name} is not a file", hint="name PNG, JPEG or WebP files")
-    complete = open_images(paths, terminal) if opens else Preview(wish, terminal).show(paths)
+    complete = (
+        open_images(paths, terminal)
+        if open_viewer
+        else Preview(preview_options, terminal).show(paths)
+    )
     return ExitCode.OK if complete else ExitCode.USAGE

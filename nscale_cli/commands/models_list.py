@@ -2,12 +2,13 @@
 
 import typer
 
-from nscale_cli.commands import model_options, options
-from nscale_cli.commands.inputs import load_settings
-from nscale_cli.commands.listing import obtain, priced_size
-from nscale_cli.environment import Environment
+from nscale_cli.commands import _model_options as model_options
+from nscale_cli.commands import _options as options
+from nscale_cli.commands._inputs import load_settings
+from nscale_cli.commands._listing import get_models, priced_size
 from nscale_cli.errors import ExitCode
-from nscale_cli.report_models import report_models
+from nscale_cli.output.models import report_models
+from nscale_cli.terminal.context import Environment
 
 HELP = """List the models that look like image models, with their prices.
 
@@ -44,7 +45,7 @@ def list_models(
     terminal.quiet, terminal.debugging = quiet, debug
     settings = load_settings(terminal, profile)
     wanted_size = priced_size(size, settings)
-    listing = obtain(
+    listing = get_models(
         environment,
         settings,
         api_key=api_key,

@@ -2,14 +2,15 @@
 
 import typer
 
-from nscale_cli.cleaning import excerpt
-from nscale_cli.commands import model_options, options
-from nscale_cli.commands.inputs import load_settings
-from nscale_cli.commands.listing import obtain, priced_size
-from nscale_cli.environment import Environment
+from nscale_cli.commands import _model_options as model_options
+from nscale_cli.commands import _options as options
+from nscale_cli.commands._inputs import load_settings
+from nscale_cli.commands._listing import get_models, priced_size
 from nscale_cli.errors import ExitCode, RequestRefused
-from nscale_cli.models import did_you_mean, nearest
-from nscale_cli.report_models import report_model
+from nscale_cli.output.models import report_model
+from nscale_cli.redact import excerpt
+from nscale_cli.service.models import did_you_mean, nearest
+from nscale_cli.terminal.context import Environment
 
 HELP = """Show what the service says about one model, and its price.
 
@@ -40,7 +41,7 @@ def show(
     terminal.quiet, terminal.debugging = quiet, debug
     settings = load_settings(terminal, profile)
     wanted_size = priced_size(size, settings)
-    listing = obtain(
+    listing = get_models(
         environment,
         settings,
         api_key=api_key,

@@ -2,9 +2,9 @@
 
 import typer
 
-from nscale_cli.commands import options
-from nscale_cli.environment import Environment
+from nscale_cli.commands import _options as options
 from nscale_cli.errors import ExitCode, UsageError
+from nscale_cli.terminal.context import Environment
 
 HELP = """Serve the offline API until stopped.
 

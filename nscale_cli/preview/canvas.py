@@ -11,15 +11,15 @@ from nscale_cli.preview.colour import Rgb
 if TYPE_CHECKING:
     from PIL import Image
 
-MOST_COLUMNS = 80
+MAX_COLUMNS = 80
 LINES_LEFT_FREE = 4
 GAP_COLUMNS = 2  # between pictures that stand side by side
 _READABLE = ("PNG", "JPEG", "WEBP")
 # Decoding more takes seconds and several hundred MiB. The WebP decoder holds them four times.
-_MOST_PIXELS = {"PNG": 34_000_000, "JPEG": 34_000_000, "MPO": 34_000_000, "WEBP": 17_000_000}
-_MOST_BYTES = 100_000_000
+_MAX_PIXELS = {"PNG": 34_000_000, "JPEG": 34_000_000, "MPO": 34_000_000, "WEBP": 17_000_000}
+_MAX_BYTES = 100_000_000
 _DRAFT_PIXELS_PER_COLUMN = 16
-_MOST_DRAFT_PIXELS = 4096
+_MAX_DRAFT_PIXELS = 4096
 
 
 class PreviewUnavailable(Exception):
@@ -51,7 +51,7 @@ class Canvas:
     def most_pixels(self) -> int:
         """A side of the largest picture that can be of use: more would only be thrown away."""
         width = self.cell_pixels[0] if self.cell_pixels else 0
-        return min(_MOST_DRAFT_PIXELS, self.columns * max(_DRAFT_PIXELS_PER_COLUMN, width))
+        return min(_MAX_DRAFT_PIXELS, self.columns * max(_DRAFT_PIXELS_PER_COLUMN, width))
 
     def cells_for(self, width: int, height: int, *, pixels_per_column: int) -> tuple[int, int]:
         """Return the (columns, rows) that a picture of `width` x `height` pixels fills.
@@ -97,10 +97,10 @@ def _load(path: Path, canvas: Canvas) -> "Image.Image":
     from PIL import Image, ImageOps
 
     with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size > _MOST_BYTES:
-            raise PreviewUnavailable(f"it is larger than {_MOST_BYTES // 1_000_000} MB")
+        if os.fstat(file.fileno()).st_size > _MAX_BYTES:
+            raise PreviewUnavailable(f"it is larger than {_MAX_BYTES // 1_000_000} MB")
         with Image.open(file, formats=_READABLE) as opened:
-            if opened.width * opened.height > _MOST_PIXELS[str(opened.format)]:
+            if opened.width * opened.height > _MAX_PIXELS[str(opened.format)]:
                 raise PreviewUnavailable(f"{opened.width}x{opened.height} is too large")
             most = canvas.most_pixels
             opened.draft("RGB", (most, most))  # a large JPEG is decoded smaller, and sooner

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nscale_cli.cleaning import clean
 from nscale_cli.preview import blocks, characters, pixels
 from nscale_cli.preview.canvas import GAP_COLUMNS, Canvas, PreviewUnavailable, load
+from nscale_cli.redact import clean
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _DEFAULT_CELL_PIXELS = (10, 20)
 _KITTY_CHUNK = 4096
 _JPEG_QUALITY = 85
-_MOST_SIXEL_PIXELS = 640 * 480  # the time and the bytes grow with them
+_MAX_SIXEL_PIXELS = 640 * 480  # the time and the bytes grow with them
 _SIXEL_BAND = 6
 _UNDRAWN = 255  # the one sixel colour that is not sent: the terminal's background shows there
 
@@ -72,7 +72,7 @@ def _indexed(picture: "Image.Image") -> "Image.Image":
     """Return the picture in 255 colours of its own, and _UNDRAWN where it is transparent."""
     from PIL import Image, ImageOps
 
-    scale = (_MOST_SIXEL_PIXELS / (picture.width * picture.height)) ** 0.5
+    scale = (_MAX_SIXEL_PIXELS / (picture.width * picture.height)) ** 0.5
     if scale < 1:
         size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
         picture = shrink(picture, *size)

@@ -10,12 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from nscale_cli.preview.styles import Answers
+from nscale_cli.preview.styles import TerminalCapabilities
 
-LONGEST_WAIT_SECONDS = 0.25
+MAX_WAIT_SECONDS = 0.25
 # Over a slow link an answer comes too late to be used. Until then it is still kept from the
 # screen, and from the prompt of the shell.
-LONGEST_LISTENING_SECONDS = 2.0
+MAX_LISTENING_SECONDS = 2.0
 # XTVERSION; kitty graphics, a query with one pixel; the cell's size; DA1, which all answer, last.
 QUESTION = b"\x1b[>q\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[16t\x1b[c"
 _LAST_ANSWER = re.compile(rb"\x1b\[\?([0-9;]*)c")
@@ -26,8 +26,8 @@ _ANSWERS = re.compile(
     rb"|\x1b\[6;[0-9;]*(?:t|\Z)"
     rb"|\x1b\[\?[0-9;]*(?:c|\Z)"
 )
-_MOST_ANSWER_BYTES = 4096
-_LONGEST_NAME = 60
+_MAX_ANSWER_BYTES = 4096
+_MAX_NAME = 60
 
 
 def begin() -> "Query | None":
@@ -54,21 +54,21 @@ class Query:
         """Begin; do not wait."""
         self._device, self._monotonic = device, monotonic
         self._start = monotonic()
-        self._answers = Answers()
+        self._answers = TerminalCapabilities()
         self._over = threading.Event()
         self._waking, self._wake = os.pipe()
         self._thread = threading.Thread(target=self._run, daemon=True)
         atexit.register(self._close_at_exit)
         self._thread.start()
 
-    def answers(self) -> Answers:
-        """Return what the terminal says of itself within LONGEST_WAIT_SECONDS, or nothing."""
-        self._over.wait(self._seconds_left(LONGEST_WAIT_SECONDS))
+    def answers(self) -> TerminalCapabilities:
+        """Return what the terminal says of itself within MAX_WAIT_SECONDS, or nothing."""
+        self._over.wait(self._seconds_left(MAX_WAIT_SECONDS))
         return self._answers
 
     def close(self) -> None:
         """Leave the terminal as it was; an answer that may still come in time is waited for."""
-        self._over.wait(self._seconds_left(LONGEST_WAIT_SECONDS))
+        self._over.wait(self._seconds_left(MAX_WAIT_SECONDS))
         os.write(self._wake, b"!")
         self._thread.join()
         os.close(self._wake)
@@ -109,8 +109,8 @@ class Query:
     def _listen(self, terminal: int) -> bytes:
         """Return what comes until the last answer, or until nobody waits for it any more."""
         data = b""
-        while not _LAST_ANSWER.search(data) and len(data) < _MOST_ANSWER_BYTES:
-            seconds = self._seconds_left(LONGEST_LISTENING_SECONDS)
+        while not _LAST_ANSWER.search(data) and len(data) < _MAX_ANSWER_BYTES:
+            seconds = self._seconds_left(MAX_LISTENING_SECONDS)
             if terminal not in _readable([terminal, self._waking], seconds):
                 break
             try:
@@ -169,14 +169,14 @@ def _give_back(terminal: int, keys: bytes) -> None:
             fcntl.ioctl(terminal, termios.TIOCSTI, bytes([key]))
 
 
-def understand(data: bytes) -> Answers:
+def understand(data: bytes) -> TerminalCapabilities:
     """Return what the bytes that a terminal sent mean."""
     version = re.search(rb"\x1bP>\|([^\x1b]*)\x1b\\", data)
     cell = re.search(rb"\x1b\[6;([0-9]{1,4});([0-9]{1,4})t", data)
     attributes = _LAST_ANSWER.search(data)
     height, width = (int(cell[1]), int(cell[2])) if cell else (0, 0)
-    return Answers(
-        name=version[1].decode("ascii", "replace")[:_LONGEST_NAME] if version else "",
+    return TerminalCapabilities(
+        name=version[1].decode("ascii", "replace")[:_MAX_NAME] if version else "",
         kitty=b"\x1b_Gi=31;OK" in data,
         sixel=attributes is not None and b"4" in attributes[1].split(b";"),
         cell_pixels=(width, height) if width and height else None,

@@ -14,7 +14,7 @@ _EXACT_TERMS = (*_STYLE_OF_TERM, "alacritty", "foot")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PreviewWish:
+class PreviewOptions:
     """How the user wants to see images: a style of PREVIEW_STYLES, and a width in columns."""
 
     style: str
@@ -22,7 +22,7 @@ class PreviewWish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
+class TerminalCapabilities:
     """What a terminal said of itself; see query.py. Nothing, where it was not asked."""
 
     name: str = ""
@@ -69,7 +69,7 @@ def brand_style(env: Mapping[str, str]) -> str | None:
     return next((style for name, style in _STYLE_OF_VARIABLE.items() if env.get(name)), None)
 
 
-def must_ask(style: str, env: Mapping[str, str], *, coloured: bool) -> bool:
+def needs_query(style: str, env: Mapping[str, str], *, coloured: bool) -> bool:
     """Return whether only the terminal itself can tell what `style` should be."""
     if style != "auto" or not coloured:
         return False
@@ -78,7 +78,9 @@ def must_ask(style: str, env: Mapping[str, str], *, coloured: bool) -> bool:
     return brand_style(env) is None and multiplexer(env) in (None, "tmux")
 
 
-def choose(style: str, env: Mapping[str, str], answers: Answers, *, coloured: bool) -> str:
+def choose(
+    style: str, env: Mapping[str, str], answers: TerminalCapabilities, *, coloured: bool
+) -> str:
     """Return the style to draw in: ascii, blocks, kitty, iterm2 or sixel."""
     if not coloured:
         return "ascii"

@@ -5,13 +5,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from nscale_cli.images import Size
+from nscale_cli.config.settings import KNOWN_MODELS, SANDBOX_MODELS
+from nscale_cli.request import Size
 from nscale_cli.sandbox.pictures import draw, encode
-from nscale_cli.settings import KNOWN_MODELS, SANDBOX_MODELS
 
 CREATED = 1677652288  # seconds since 1970; fixed, so that a reply is always the same bytes
-LARGEST_SIDE_PIXELS = 4096
-MOST_IMAGES = 16
+MAX_SIDE_PIXELS = 4096
+MAX_IMAGES = 16
 SLOW_SECONDS = 3.0
 _PREFIX = "sandbox/"
 _EXAMPLE_PRICES = {KNOWN_MODELS[0]: 0.0013, KNOWN_MODELS[1]: 0.003}
@@ -76,8 +76,8 @@ def generate(body: bytes) -> Answer:
     except Exception:
         # The client's request may be wrong in any way; a server answers all of them alike.
         return error(400, "BAD_REQUEST", "INVALID_REQUEST", "The request is not valid")
-    if max(size.width, size.height) > LARGEST_SIDE_PIXELS or not 1 <= count <= MOST_IMAGES:
-        limits = f"size is at most {LARGEST_SIDE_PIXELS} a side, n is 1 to {MOST_IMAGES}"
+    if max(size.width, size.height) > MAX_SIDE_PIXELS or not 1 <= count <= MAX_IMAGES:
+        limits = f"size is at most {MAX_SIDE_PIXELS} a side, n is 1 to {MAX_IMAGES}"
         return error(400, "BAD_REQUEST", "INVALID_REQUEST", limits)
     scenario = model.removeprefix(_PREFIX) if model.startswith(_PREFIX) else ""
     if scenario in _ERRORS:

@@ -7,13 +7,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
-from nscale_cli.cleaning import excerpt
+from nscale_cli.redact import excerpt
 from nscale_cli.sandbox.keys import refusal_of
 from nscale_cli.sandbox.scenarios import Answer, error, generate, list_models
-from nscale_cli.time_limit import SLICE_SECONDS
+from nscale_cli.terminal.time import SLICE_SECONDS
 
 HOST = "127.0.0.1"
-_LARGEST_REQUEST_BYTES = 16 * 1024 * 1024
+_MAX_REQUEST_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _respond(self) -> None:
         length = self.headers.get("Content-Length", "0")
-        count = min(int(length), _LARGEST_REQUEST_BYTES) if length.isdigit() else 0
+        count = min(int(length), _MAX_REQUEST_BYTES) if length.isdigit() else 0
         received = ReceivedRequest(
             method=self.command,
             path=self.path,

@@ -9,10 +9,10 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from nscale_cli import system_keyring
+from nscale_cli.credentials import keyring as system_keyring
+from nscale_cli.credentials.keyring import KeyringUnavailable
 from nscale_cli.sandbox.scenarios import Answer
 from nscale_cli.sandbox.server import Sandbox
-from nscale_cli.system_keyring import KeyringUnavailable
 from tests.conftest import KEY, Cli, Program, ScriptedServer
 
 STORE = Path("home/.config/nscale/keys.json")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from nscale_cli.commands.completion import SCRIPTS
-from nscale_cli.model_cache import keep
-from nscale_cli.models import Model, ModelList
+from nscale_cli.service.model_cache import keep
+from nscale_cli.service.models import Model, ModelList
 from tests.conftest import Cli, Program
 
 

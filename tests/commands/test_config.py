@@ -36,7 +36,7 @@ def test_a_setting_is_written_shown_and_taken_out(cli: Cli, tmp_path: Path) -> N
         in cli("config", "show").stdout
     )
 
-    assert cli("config", "unset", "size").stderr == f"size is taken out of {path}\n"
+    assert cli("config", "unset", "size").stderr == f"size is removed from {path}\n"
     assert path.read_text() == ""
     outcome = cli("config", "unset", "size")
     assert (outcome.exit_code, outcome.stderr) == (0, f"size is not set in {path}\n")
@@ -72,7 +72,7 @@ def test_a_profile_is_made_by_its_first_setting(cli: Cli, file: Path) -> None:
     outcome = cli("config", "set", "profile", "local")
     assert outcome.exit_code == 2
     assert outcome.stderr == (
-        "error: there is no profile 'local'\n"
+        "error: unknown profile 'local'\n"
         "hint: make it first: nscale config set --profile local base_url URL\n"
     )
 
@@ -94,14 +94,14 @@ def test_a_profile_is_made_by_its_first_setting(cli: Cli, file: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["sise", "1x1"], "there is no setting 'sise'"),
+        (["sise", "1x1"], "unknown setting 'sise'"),
         (["key_variable", "A"], "key_variable can only be set in a profile"),
-        (["api_key", "sk-test"], "there is no setting 'api_key'"),
+        (["api_key", "sk-test"], "unknown setting 'api_key'"),
         (["size", "big"], "size: 'big' is not a size"),
-        (["timeout", "soon"], "timeout is 'soon', which is not a number"),
+        (["timeout", "soon"], "timeout is 'soon', not a number"),
         (["timeout", "nan"], "timeout must be more than 0 and at most 86400 seconds"),
         (["--profile", "a", "send_size", "maybe"], "send_size is 'maybe'"),
-        (["--profile", "a", "profile", "a"], "there is no setting 'profile'"),
+        (["--profile", "a", "profile", "a"], "unknown setting 'profile'"),
     ],
 )
 def test_what_cannot_be_set_is_a_usage_error(
@@ -136,7 +136,7 @@ def test_a_mistake_in_the_file_stops_a_run_before_anything_is_sent(
 
     assert outcome.exit_code == 3
     assert outcome.stderr.splitlines()[0] == (
-        f"error: {file}:2: there is no setting 'sise'. Nothing was billed."
+        f"error: {file}:2: unknown setting 'sise'. Nothing was billed."
     )
     assert sandbox.requests == []
 
@@ -185,7 +185,7 @@ def test_the_editor_gets_a_file_with_examples_and_its_work_is_checked(
     outcome = cli("config", "edit", env={"VISUAL": f"'{editor}'", "EDITOR": "false"})
 
     assert outcome.exit_code == 3
-    assert f"{file}:1: there is no setting 'sise'" in outcome.stderr
+    assert f"{file}:1: unknown setting 'sise'" in outcome.stderr
     seen = (tmp_path / "seen").read_text()
     assert seen.startswith("# Settings of nscale.")
 
@@ -193,7 +193,7 @@ def test_the_editor_gets_a_file_with_examples_and_its_work_is_checked(
     file.write_text(uncommented)
     editor = script(tmp_path, ":")
     outcome = cli("config", "edit", env={"EDITOR": f"'{editor}'"})
-    assert (outcome.exit_code, outcome.stderr) == (0, f"{file} is fine\n")
+    assert (outcome.exit_code, outcome.stderr) == (0, f"{file} is valid\n")
 
 
 @pytest.mark.parametrize(

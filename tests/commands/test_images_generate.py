@@ -73,7 +73,7 @@ def test_a_file_holds_the_prompt(against: Cli, sandbox: Sandbox, tmp_path: Path)
         (["x", "--retry", "-1"], None, "--retry must be 0 or more"),
         (["x", "-o", "cat.gif"], None, "-o asks for .gif, which nscale cannot write"),
         (["x", "-o", "{nope}.png"], None, "-o has an unknown field {nope}"),
-        (["x", "-o", "{slug.png"], None, "-o holds a brace without its partner"),
+        (["x", "-o", "{slug.png"], None, "-o has an unmatched brace"),
         (["x", "-o", "x" * 300 + ".png"], None, "the file name is too long"),
         (["x", "-o", "-", "-n", "2"], None, "-o - takes one image only"),
         (["x", "-o", "-", "-p"], None, "-o - saves no file that -x or -p could show"),
@@ -165,7 +165,7 @@ def test_the_sandbox_can_be_the_default(cli: Cli, variable: str) -> None:
     ("env", "code", "message"),
     [
         ({"NSCALE_SANDBOX": "maybe"}, 2, "NSCALE_SANDBOX is 'maybe'"),
-        ({"NSCALE_TIMEOUT": "soon"}, 2, "NSCALE_TIMEOUT is 'soon', which is not a number"),
+        ({"NSCALE_TIMEOUT": "soon"}, 2, "NSCALE_TIMEOUT is 'soon', not a number"),
         ({"NSCALE_TIMEOUT": "nan"}, 2, "NSCALE_TIMEOUT must be more than 0"),
         ({"NSCALE_SIZE": "big"}, 2, "NSCALE_SIZE: 'big' is not a size"),
         ({"NSCALE_BASE_URL": "ftp://x", "NSCALE_API_KEY": KEY}, 3, "the base URL 'ftp://x' is not"),

@@ -182,7 +182,7 @@ def test_a_style_that_is_none_is_a_usage_error(show: Show, source: str, style: s
 
     assert outcome.exit_code == 2
     assert outcome.stderr == (
-        f"error: {source} is {style!r}, which is no style\n"
+        f"error: {source} has an invalid style, {style!r}\n"
         "hint: choose from ascii, auto, blocks, kitty, iterm2, sixel\n"
     )
 

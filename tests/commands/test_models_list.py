@@ -80,7 +80,7 @@ def test_an_unknown_order_is_one_clear_line(listed: Cli, server: ScriptedServer)
 
     assert outcome.exit_code == 2
     assert outcome.stderr == (
-        "error: --sort is 'size', which is no order\nhint: choose from name, price\n"
+        "error: --sort has an invalid order, 'size'\nhint: choose from name, price\n"
     )
     assert server.queries == []
 

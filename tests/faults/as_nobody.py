@@ -10,8 +10,8 @@ import pkgutil
 
 import nscale_cli
 from nscale_cli import __main__, main
-from nscale_cli.environment import Environment
-from nscale_cli.terminal import Terminal
+from nscale_cli.terminal.context import Environment
+from nscale_cli.terminal.streams import Terminal
 
 NOBODY = 65534
 

@@ -20,7 +20,7 @@ BILLED_SENTENCES = {
     "maybe": "The image may have been made, and billed.",
     "yes": "The request was billed.",
 }
-_LONGEST_SERVER_TEXT = 1500
+_MAX_SERVER_TEXT = 1500
 _VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
@@ -67,7 +67,7 @@ def require_no_key_bytes(outcome: Outcome) -> None:
     text = outcome.stdout_bytes + outcome.stderr.encode()
     assert KEY.encode() not in text
     assert base64.b64encode(KEY.encode())[:-4] not in text
-    assert max(map(len, outcome.stderr.splitlines()), default=0) <= _LONGEST_SERVER_TEXT
+    assert max(map(len, outcome.stderr.splitlines()), default=0) <= _MAX_SERVER_TEXT
 
 
 def require_failure(outcome: Outcome, code: int, billed: str) -> str:

@@ -11,7 +11,7 @@ from tests.conftest import KEY, Program
 from tests.faults.conftest import good_reply
 from tests.faults.raw_server import Connection, RawServer, response
 
-_LONGEST_WAIT_SECONDS = 120
+_MAX_WAIT_SECONDS = 120
 # The gate: at an import, or at the n-th sync of a file, the program says that it is there and
 # waits, as a slow disk would make it wait. Signals reach it as they always do.
 _SITECUSTOMIZE = """
@@ -88,7 +88,7 @@ class HalfReply:
 
 def until(condition: object, run: "subprocess.Popen[bytes] | None" = None) -> None:
     """Wait for `condition`; fail if the program ends before, or after a very long time."""
-    end = time.monotonic() + _LONGEST_WAIT_SECONDS
+    end = time.monotonic() + _MAX_WAIT_SECONDS
     while not condition():  # type: ignore[operator]
         assert run is None or run.poll() is None, run.communicate()
         assert time.monotonic() < end, "what was waited for did not come"
@@ -108,7 +108,7 @@ def read_until(run: "subprocess.Popen[bytes]", text: str) -> str:
     assert run.stderr is not None
     said = b""
     while text.encode() not in said:
-        ready, _, _ = select.select([run.stderr], [], [], _LONGEST_WAIT_SECONDS)
+        ready, _, _ = select.select([run.stderr], [], [], _MAX_WAIT_SECONDS)
         piece = os.read(run.stderr.fileno(), 65536) if ready else b""
         assert piece, f"{text!r} did not come, but {said!r}"
         said += piece

@@ -20,7 +20,8 @@ class PinnedNames:
 
 
 if __name__ == "__main__":
-    from nscale_cli import __main__, files
+    from nscale_cli import __main__
+    from nscale_cli.storage import files
 
     files.os = PinnedNames(sys.argv.pop(1))  # type: ignore[assignment]
     __main__.run()

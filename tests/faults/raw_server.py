@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 HOST = "127.0.0.1"
-_LONGEST_DRIP_SECONDS = 60.0
+_MAX_DRIP_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class Connection:
 
     def drip(self, pieces: Iterator[bytes], pause_seconds: float) -> None:
         """Send the pieces one by one until the client goes away."""
-        end = time.monotonic() + _LONGEST_DRIP_SECONDS
+        end = time.monotonic() + _MAX_DRIP_SECONDS
         with contextlib.suppress(OSError):
             for piece in pieces:
                 self._client.sendall(piece)
@@ -190,7 +190,7 @@ class RawServer:
             return None
 
     def _serve(self, accepted: socket.socket) -> None:
-        accepted.settimeout(_LONGEST_DRIP_SECONDS)
+        accepted.settimeout(_MAX_DRIP_SECONDS)
         with accepted:
             client = self._secure(accepted)
             if client is None:

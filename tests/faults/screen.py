@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pyte
 
-from nscale_cli.clock import Clock
-from nscale_cli.environment import Environment
 from nscale_cli.main import run
-from nscale_cli.terminal import Terminal
+from nscale_cli.terminal.context import Environment
+from nscale_cli.terminal.streams import Terminal
+from nscale_cli.terminal.time import Clock
 from tests.conftest import KEY, Stream
 
 COLUMNS, LINES = 900, 12

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nscale_cli.client import Client
 from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.errors import ConfigurationError
+from nscale_cli.service.client import Client
 from tests.conftest import KEY, Cli, Outcome, Program, require_command
 from tests.faults.audit import NETWORK, audited
 from tests.faults.conftest import good_reply, require_failure

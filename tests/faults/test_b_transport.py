@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nscale_cli import client
+from nscale_cli.service import client
 from tests.conftest import KEY, Cli, FakeClock, Outcome, Program, require_command
 from tests.faults import name_server
 from tests.faults.conftest import require_failure

@@ -15,17 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from nscale_cli.clock import Clock
 from nscale_cli.connection import ApiKey, Connection
-from nscale_cli.decode import decode_base64
 from nscale_cli.errors import ExitCode
-from nscale_cli.images import ImageRequest, Size
-from nscale_cli.names import plan
-from nscale_cli.replies import Reply, error_in
-from nscale_cli.report import report_generated
-from nscale_cli.result import GenerateResult
-from nscale_cli.saving import Saver
-from nscale_cli.terminal import Terminal
+from nscale_cli.jobs.collect import Saver
+from nscale_cli.jobs.result import GenerateResult
+from nscale_cli.output.images import report_generated
+from nscale_cli.request import ImageRequest, Size
+from nscale_cli.service.decode import decode_base64
+from nscale_cli.service.replies import Reply, error_in
+from nscale_cli.storage.names import plan
+from nscale_cli.terminal.streams import Terminal
+from nscale_cli.terminal.time import Clock
 from tests.conftest import KEY, Outcome, Program, Stream, require_command
 from tests.faults.audit import NETWORK, PROCESSES, audited
 from tests.faults.conftest import as_base64, good_reply, png, reply_of, require_failure
@@ -288,13 +288,13 @@ def test_no_reply_is_a_bug(document: object, count: int) -> None:
     streams = {"stdin": Stream(), "stdout": Stream(), "stderr": Stream()}
     with tempfile.TemporaryDirectory() as folder:
         terminal = Terminal(**streams, env={"HOME": folder})
-        terminal.scrubber.hide(KEY)
+        terminal.redactor.hide(KEY)
         saver = Saver(
             request=request,
             target=plan(None, request, cwd=Path(folder), now=Clock().now()),
             force=False,
             env=terminal.env,
-            scrubber=terminal.scrubber,
+            redactor=terminal.redactor,
             write_answer=terminal.write_answer,
             warn=terminal.warn,
         )

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from nscale_cli import files
-from nscale_cli.client import Client
 from nscale_cli.connection import ApiKey, Connection
-from nscale_cli.saving import Saver
-from nscale_cli.terminal import Terminal
-from nscale_cli.transport_errors import construction_error, transport_error
+from nscale_cli.jobs.collect import Saver
+from nscale_cli.service.client import Client
+from nscale_cli.service.transport_errors import construction_error, transport_error
+from nscale_cli.storage import files
+from nscale_cli.terminal.streams import Terminal
 from tests.conftest import KEY, Outcome
 from tests.faults.conftest import as_base64, files_in, photo, require_failure
 from tests.faults.raw_server import RawServer
@@ -123,12 +123,12 @@ def test_a_reply_without_a_place_to_keep_it_is_said_to_be_lost(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Saver, "save_reply", fail)
-    monkeypatch.setattr("nscale_cli.files.save", refuse)
+    monkeypatch.setattr("nscale_cli.storage.files.save", refuse)
     outcome = buy(served)
 
     message = require_failure(outcome, 21, "yes")
     assert message == (
-        "the reply could not be taken apart (RecursionError), and no folder would take it"
+        "the reply could not be taken apart (RecursionError), and it could not be saved anywhere"
     )
     injected(failures[:2] == ["read", "kept"], "a full disk for a reply that cannot be read")
 

@@ -126,7 +126,7 @@ def test_where_no_file_may_be_as_large_as_the_image_it_is_said_to_be_lost(
     outcome = program.run(*arguments(served), **limited(program, 10_000))
 
     message = require_failure(outcome, 21, "yes")
-    assert message == "cat.png was received and paid for, but no folder would take it"
+    assert message == "cat.png was received and paid for, but could not be saved anywhere"
     assert files_in(tmp_path) == {}
     injected(served.posts == 1 and len(photo()) > 10_000, "ulimit -f")
 
@@ -157,7 +157,9 @@ def test_where_only_the_image_as_it_came_can_be_saved_that_is_the_answer(
 
     message = require_failure(outcome, 20, "yes")
     saved = tmp_path / "x.jpg"
-    assert message == (f"{tmp_path / 'x.png'}: no folder would take it; saved as it came: {saved}")
+    assert message == (
+        f"{tmp_path / 'x.png'}: it could not be saved anywhere; saved as it came: {saved}"
+    )
     assert outcome.stdout == f"{saved}\n"
     assert files_in(tmp_path) == {"x.jpg": jpeg}
     injected(raw.posts == 1, "ulimit -f between JPEG and PNG")

@@ -169,7 +169,7 @@ def test_where_every_disk_is_full_the_exit_code_says_that_the_image_is_lost(
     outcome = program.buy(served)
 
     message = require_failure(outcome, 21, "yes")
-    assert message == "cat.png was received and paid for, but no folder would take it"
+    assert message == "cat.png was received and paid for, but could not be saved anywhere"
     assert outcome.stdout == ""
     assert files_in(cwd) == {}
     assert not any((folder / program.temporary).exists() for folder in folders)

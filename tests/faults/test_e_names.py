@@ -19,7 +19,7 @@ from tests.faults.raw_server import RawServer
 Injected = Callable[[bool, str], None]
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="arguments are bytes")
-LONGEST_ARGUMENT_BYTES = 131_072  # on Linux, with the NUL at its end
+MAX_ARGUMENT_BYTES = 131_072  # on Linux, with the NUL at its end
 
 
 def prompts_received(server: RawServer) -> list[str]:
@@ -154,7 +154,7 @@ def test_an_argument_longer_than_the_system_takes_never_reaches_the_program(
     program: Program, served: RawServer, injected: Injected
 ) -> None:
     """The shell says so; one byte less is an ordinary prompt."""
-    prompt = "x" * (LONGEST_ARGUMENT_BYTES - 1)
+    prompt = "x" * (MAX_ARGUMENT_BYTES - 1)
     words = ("images", "generate", "--base-url", served.base_url, "-a", KEY)
 
     with pytest.raises(OSError, match=os.strerror(errno.E2BIG)):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nscale_cli.cleaning import clean, excerpt
+from nscale_cli.redact import clean, excerpt
 from tests.conftest import KEY, Cli, Outcome, Program
 from tests.faults.conftest import good_reply, reply_of
 from tests.faults.raw_server import RawServer, Script, answers
@@ -282,7 +282,7 @@ def test_hostile_words_leave_a_real_terminal_as_it_was(
     raw: RawServer, injected: Injected, program: Program
 ) -> None:
     """A true pseudo-terminal, with the spinner turning while the words come."""
-    from tests.test_terminal import COLUMNS, LINES, Session, pyte
+    from tests.terminal.test_streams import COLUMNS, LINES, Session, pyte
 
     bad = [text for text in PAYLOADS.values() if len(text) < 100]
     raw.scripts = [hostile_error(f"AAA{text}ZZZ", 429) for text in bad] + [answers(b"{}", 400)]

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 SIGNALS = [signal.SIGINT, signal.SIGTERM] + ([signal.SIGHUP] if os.name != "nt" else [])
 each_signal = pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 NOTHING_SENT = "error: stopped before anything was sent"
-FINISHING = "finishing: the image is arriving (once more to give it up)\n"
+FINISHING = "finishing: the image is arriving (press Ctrl-C again to abort)\n"
 
 
 def ended(run: "subprocess.Popen[bytes]", already_read: str = "") -> Outcome:
@@ -170,7 +170,7 @@ def test_a_second_signal_gives_the_image_up_but_keeps_what_came(
     kept = program.cwd / "cat-incomplete-reply.json"
     assert outcome.exit_code == 143
     assert outcome.stderr == (
-        f"{FINISHING}error: stopped while the service was at work; it is kept at {kept}. "
+        f"{FINISHING}error: stopped while waiting for the reply; it is kept at {kept}. "
         "The image may have been made, and billed.\n"
     )
     assert good_reply().startswith(kept.read_bytes()) and kept.stat().st_size
@@ -195,7 +195,7 @@ def test_signals_without_end_do_not_change_the_outcome(
         outcome = ended(run)
 
     assert outcome.exit_code == 128 + number
-    assert "stopped while the service was at work" in outcome.stderr
+    assert "stopped while waiting for the reply" in outcome.stderr
     assert "Nothing was billed" not in outcome.stderr
     injected(sent > 1, f"{number.name}, many times")
 

@@ -11,10 +11,10 @@ from types import FrameType
 import pytest
 
 import nscale_cli
-from nscale_cli.environment import Environment
-from nscale_cli.interrupts import Interrupts, Signalled
 from nscale_cli.main import run
-from nscale_cli.terminal import Terminal
+from nscale_cli.terminal.context import Environment
+from nscale_cli.terminal.signals import Interrupted, Interrupts
+from nscale_cli.terminal.streams import Terminal
 from tests.conftest import KEY, Stream
 from tests.faults.conftest import good_reply, png
 from tests.faults.raw_server import RawServer, answers
@@ -74,7 +74,7 @@ def generate(folder: Path, raw: RawServer, moments: Moments) -> tuple[int, str, 
         try:
             with moments.counted():
                 code = run(words, environment)
-        except Signalled as stop:  # before the first or after the last line, as __main__ does
+        except Interrupted as stop:  # before the first or after the last line, as __main__ does
             stopped = interrupts.explain(stop.signal_number)
             code = stopped.code
             stderr.write(f"error: {stopped.message}\n")

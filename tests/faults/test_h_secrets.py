@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from nscale_cli import purchase
+from nscale_cli.jobs import retry as purchase
 from tests.conftest import KEY, Cli, Outcome, Program, require_command
 from tests.faults.conftest import as_base64, good_reply, png, reply_of
 from tests.faults.raw_server import Connection, RawServer, Script, answers, response

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import EpsImagePlugin, Image
 
-from nscale_cli.convert import convert
 from nscale_cli.errors import Incomplete
 from nscale_cli.preview.canvas import Canvas, PreviewUnavailable, load
+from nscale_cli.storage.imaging import convert
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\nshowpage\n%%EOF\n"
 

@@ -23,8 +23,8 @@ SHOWN = (
     "animated PNG", "animated WebP", "1 x 4000", "4000 x 1", "1 x 1", "unknown chunk",
     "something behind the end",
 )  # fmt: skip
-MOST_LINES = 60  # off a terminal
-MOST_MEMORY_KB = 400 * 1024
+MAX_LINES = 60  # off a terminal
+MAX_MEMORY_KB = 400 * 1024
 
 
 def serve(raw: RawServer, data: bytes) -> None:
@@ -57,7 +57,7 @@ def test_a_preview_changes_neither_the_file_nor_the_exit_code(
         assert not warnings and more
     assert len(warnings) <= 1
     assert not warnings or warnings == more
-    assert len(more) <= MOST_LINES and len(outcome.stderr) < 100_000
+    assert len(more) <= MAX_LINES and len(outcome.stderr) < 100_000
 
 
 def test_the_odd_images_are_many() -> None:
@@ -168,6 +168,6 @@ def test_a_hostile_image_does_not_take_the_memory(
     assert outcome.exit_code == 0
     (image,) = outcome.document["data"]["images"]
     assert Path(image["path"]).read_bytes() == data
-    assert int((program.cwd / "peak").read_text()) < MOST_MEMORY_KB
+    assert int((program.cwd / "peak").read_text()) < MAX_MEMORY_KB
     assert "Warning:" not in outcome.stderr and "warnings.warn" not in outcome.stderr
     injected(json.loads(outcome.stdout)["status"] == "ok", f"memory: {name}")

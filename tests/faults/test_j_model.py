@@ -9,11 +9,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from nscale_cli.clock import Clock
-from nscale_cli.environment import Environment
 from nscale_cli.errors import ExitCode
 from nscale_cli.main import run as run_program
-from nscale_cli.terminal import Terminal
+from nscale_cli.terminal.context import Environment
+from nscale_cli.terminal.streams import Terminal
+from nscale_cli.terminal.time import Clock
 from tests.conftest import KEY, Outcome, Stream, require_invariants
 from tests.faults.conftest import as_base64, good_reply, reply_of
 from tests.faults.raw_server import Connection, RawServer, Script, answers, response

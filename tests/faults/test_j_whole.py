@@ -75,12 +75,12 @@ import _testcapi, json, shutil, sys
 from datetime import datetime
 from pathlib import Path
 
-from nscale_cli.cleaning import Scrubber
-from nscale_cli.generate import _save
-from nscale_cli.images import ImageRequest, Size
-from nscale_cli.names import plan
-from nscale_cli.replies import Reply
-from nscale_cli.saving import Saver
+from nscale_cli.redact import Redactor
+from nscale_cli.jobs.run import _save
+from nscale_cli.request import ImageRequest, Size
+from nscale_cli.storage.names import plan
+from nscale_cli.service.replies import Reply
+from nscale_cli.jobs.collect import Saver
 
 request = ImageRequest(prompt="cat", model="m", size=Size(width=1, height=1))
 body, image, burst = (Path(name).read_bytes() for name in ("body", "image", "burst"))
@@ -93,7 +93,7 @@ while untouched < 20:
         target=plan(None, request, cwd=folder, now=datetime.now()),
         force=False,
         env={"HOME": str(folder / "home")},
-        scrubber=Scrubber(),
+        redactor=Redactor(),
         write_answer=lambda data: None,
         warn=lambda text: None,
     )

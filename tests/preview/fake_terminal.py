@@ -29,7 +29,7 @@ KITTY_OK = b"\x1b_Gi=31;OK\x1b\\"
 NAME = b"\x1bP>|Fake(1.0)\x1b\\"
 STOPPED = 199
 _PATIENT_SECONDS = 30.0
-_LONGEST_RUN_SECONDS = 120.0
+_MAX_RUN_SECONDS = 120.0
 
 # Takes the terminal, then becomes the program. With a job, it stays as the shell that has started
 # the program: "background" as `program &`; "moved" as one that Ctrl-Z and bg move there, on USR1.
@@ -55,8 +55,8 @@ if job:
     signal.signal(signal.SIGTTOU, signal.SIG_DFL)
 os.close(terminal)
 from nscale_cli.preview import query
-query.LONGEST_WAIT_SECONDS = patience or query.LONGEST_WAIT_SECONDS
-query.LONGEST_LISTENING_SECONDS = max(patience, query.LONGEST_LISTENING_SECONDS)
+query.MAX_WAIT_SECONDS = patience or query.MAX_WAIT_SECONDS
+query.MAX_LISTENING_SECONDS = max(patience, query.MAX_LISTENING_SECONDS)
 from nscale_cli.__main__ import run
 sys.argv[1:] = arguments
 run()
@@ -97,7 +97,7 @@ class FakeTerminal:
         self.stdout = b""
         self.process: subprocess.Popen[bytes]
         os.write(self.master, script.typed_before)
-        while script.typed_before and self._read(_LONGEST_RUN_SECONDS) == b"":
+        while script.typed_before and self._read(_MAX_RUN_SECONDS) == b"":
             pass  # the kernel's echo comes when the keys are in its queue
 
     def run(
@@ -136,7 +136,7 @@ class FakeTerminal:
 
     def _play(self) -> None:
         asked = False
-        end = time.monotonic() + _LONGEST_RUN_SECONDS
+        end = time.monotonic() + _MAX_RUN_SECONDS
         while self.process.poll() is None:
             assert time.monotonic() < end, self.written
             self._read(0.02)

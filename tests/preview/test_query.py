@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nscale_cli.preview import query
-from nscale_cli.preview.query import LONGEST_WAIT_SECONDS, QUESTION, Query, begin, understand
-from nscale_cli.preview.styles import Answers
+from nscale_cli.preview.query import MAX_WAIT_SECONDS, QUESTION, Query, begin, understand
+from nscale_cli.preview.styles import TerminalCapabilities
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="terminals are POSIX's")
 
@@ -18,21 +18,21 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="terminals are POSIX's")
 @pytest.mark.parametrize(
     ("data", "answers"),
     [
-        (b"", Answers()),
-        (b"\x1b[?62;4;22c", Answers(sixel=True)),
-        (b"\x1b[?64;14;24c", Answers()),
-        (b"\x1b[?c", Answers()),
-        (b"\x1b_Gi=31;OK\x1b\\\x1b[?62c", Answers(kitty=True)),
-        (b"\x1b_Gi=31;EINVAL:bad\x1b\\\x1b[?62c", Answers()),
-        (b"\x1bP>|xterm.js(5.5)\x1b\\\x1b[?1;2c", Answers(name="xterm.js(5.5)")),
-        (b"\x1bP>|" + b"x" * 999 + b"\x1b\\", Answers(name="x" * 60)),
-        (b"\x1b[6;20;10t", Answers(cell_pixels=(10, 20))),
-        (b"\x1b[6;0;10t", Answers()),
-        (b"\x1b[6;99999;10t", Answers()),
-        (b"hello", Answers()),
+        (b"", TerminalCapabilities()),
+        (b"\x1b[?62;4;22c", TerminalCapabilities(sixel=True)),
+        (b"\x1b[?64;14;24c", TerminalCapabilities()),
+        (b"\x1b[?c", TerminalCapabilities()),
+        (b"\x1b_Gi=31;OK\x1b\\\x1b[?62c", TerminalCapabilities(kitty=True)),
+        (b"\x1b_Gi=31;EINVAL:bad\x1b\\\x1b[?62c", TerminalCapabilities()),
+        (b"\x1bP>|xterm.js(5.5)\x1b\\\x1b[?1;2c", TerminalCapabilities(name="xterm.js(5.5)")),
+        (b"\x1bP>|" + b"x" * 999 + b"\x1b\\", TerminalCapabilities(name="x" * 60)),
+        (b"\x1b[6;20;10t", TerminalCapabilities(cell_pixels=(10, 20))),
+        (b"\x1b[6;0;10t", TerminalCapabilities()),
+        (b"\x1b[6;99999;10t", TerminalCapabilities()),
+        (b"hello", TerminalCapabilities()),
     ],
 )
-def test_answers_are_understood(data: bytes, answers: Answers) -> None:
+def test_answers_are_understood(data: bytes, answers: TerminalCapabilities) -> None:
     """Each is known by its form, whatever stands around it."""
     assert understand(data) == answers
     assert understand(b"ls\n" + data + b"\x1b[A") == answers
@@ -102,11 +102,11 @@ def test_nobody_waits_longer_than_a_quarter_of_a_second(
     question, clock = unanswered
     clock.now += passed
 
-    assert question.answers() == Answers()
-    assert question.answers() == Answers()
+    assert question.answers() == TerminalCapabilities()
+    assert question.answers() == TerminalCapabilities()
     question.close()
 
-    assert LONGEST_WAIT_SECONDS == 0.25
+    assert MAX_WAIT_SECONDS == 0.25
     assert len(clock.waits) == 3  # each bounded; together by one quarter of a second
     assert sum(clock.waits) == pytest.approx(max(0, 0.25 - passed))
 
@@ -136,7 +136,7 @@ def test_without_a_terminal_there_is_no_answer(tmp_path: object) -> None:
     """A service, a container: /dev/tty cannot be opened."""
     question = Query(device=f"{tmp_path}/no-tty")
 
-    assert question.answers() == Answers()
+    assert question.answers() == TerminalCapabilities()
     question.close()
 
 

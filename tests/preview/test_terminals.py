@@ -20,8 +20,8 @@ LIGHT_WINDOW = Window(columns=80, lines=40, light=True)
 # Mean differences (0 to 255) between what is seen and the picture. From afar: cells and letters
 # merge, colours must be right. From near: pixels of the picture, not blocks that look like it.
 AFAR_PIXELS, OTHER_PICTURE = 40, 30.0
-MOST_AFAR, MOST_AFAR_OF_256 = 7.0, 14.0  # 256 colours hit none exactly
-NEAR_PIXELS, MOST_NEAR = 256, 2.0
+MAX_AFAR, MAX_AFAR_OF_256 = 7.0, 14.0  # 256 colours hit none exactly
+NEAR_PIXELS, MAX_NEAR = 256, 2.0
 SAME = 0.2  # a character drawn twice is a shade stronger at its edges
 Shoot = Callable[..., Photograph]
 
@@ -79,7 +79,7 @@ def difference(seen: Image.Image, wanted: Image.Image, side: int) -> float:
     return sum(ImageStat.Stat(ImageChops.difference(*small)).mean) / 3
 
 
-def require_likeness(seen: Image.Image, name: str, most: float = MOST_AFAR) -> None:
+def require_likeness(seen: Image.Image, name: str, most: float = MAX_AFAR) -> None:
     """Assert that this is the picture of that name, and that others would be told from it."""
     assert difference(seen, picture(name), AFAR_PIXELS) < most
     for other in SHAPES.keys() - {name}:
@@ -93,7 +93,7 @@ def require_shape(seen: Image.Image, name: str, cell: tuple[int, int]) -> None:
 
 
 def require_picture(
-    shown: Photograph, name: str, most: float = MOST_AFAR, spare_rows: int = 0
+    shown: Photograph, name: str, most: float = MAX_AFAR, spare_rows: int = 0
 ) -> Image.Image:
     """Assert that the picture stands whole between command and prompt; return it as it is seen."""
     area = rows_of(shown, 1, shown.row)  # the command is above
@@ -111,11 +111,11 @@ def require_picture(
 @pytest.mark.parametrize(
     ("terminal", "style", "name", "most"),
     [
-        ("xterm", "ascii", "mountains", MOST_AFAR_OF_256),
-        ("xterm", "blocks", "sea", MOST_AFAR_OF_256),
-        ("kitty", "ascii", "sea", MOST_AFAR),
-        ("kitty", "blocks", "mountains", MOST_AFAR),
-        ("mlterm", "ascii", "sea", MOST_AFAR_OF_256),
+        ("xterm", "ascii", "mountains", MAX_AFAR_OF_256),
+        ("xterm", "blocks", "sea", MAX_AFAR_OF_256),
+        ("kitty", "ascii", "sea", MAX_AFAR),
+        ("kitty", "blocks", "mountains", MAX_AFAR),
+        ("mlterm", "ascii", "sea", MAX_AFAR_OF_256),
     ],
 )
 def test_characters_and_blocks_look_like_the_picture(
@@ -124,7 +124,7 @@ def test_characters_and_blocks_look_like_the_picture(
     """Seen from afar, and only from afar: this is what tells them from pixels."""
     seen = require_picture(shoot(terminal, style, name), name, most)
 
-    assert difference(seen, picture(name), NEAR_PIXELS) > MOST_NEAR
+    assert difference(seen, picture(name), NEAR_PIXELS) > MAX_NEAR
 
 
 @pytest.mark.parametrize(
@@ -142,15 +142,15 @@ def test_pixels_are_the_picture(shoot: Shoot, terminal: str, style: str, name: s
     leaves_a_line = (terminal, style) == ("mlterm", "auto")  # below each sixel picture
     seen = require_picture(shoot(terminal, style, name), name, spare_rows=leaves_a_line)
 
-    assert difference(seen, picture(name), NEAR_PIXELS) < MOST_NEAR
+    assert difference(seen, picture(name), NEAR_PIXELS) < MAX_NEAR
 
 
 @pytest.mark.parametrize(
     ("terminal", "style", "most"),
     [
-        ("xterm", "sixel", MOST_AFAR),
-        ("kitty", "kitty", MOST_AFAR),
-        ("tmux", "blocks", MOST_AFAR_OF_256),
+        ("xterm", "sixel", MAX_AFAR),
+        ("kitty", "kitty", MAX_AFAR),
+        ("tmux", "blocks", MAX_AFAR_OF_256),
     ],
 )
 def test_auto_draws_what_the_best_style_draws(

@@ -23,7 +23,7 @@ def generate(
     size: Text = None,
     count: Annotated[int, typer.Option(metavar="N", help="How many to make.")] = 1,
     output: Text = None,
-    opens: Switch = False,
+    open_viewer: Switch = False,
     preview: Switch = False,
     preview_style: Text = None,
     preview_width: Number = None,
@@ -32,9 +32,9 @@ def generate(
     prompt_file: Text = None,
     base_url: Text = None,
     sandbox: Switch = False,
-    param: Annotated[list[str] | None, typer.Option(help="A further field.")] = None,
+    param: Annotated[list[str] | None, typer.Option(help="An extra field.")] = None,
     timeout: Number = None,
-    retry: Annotated[int, typer.Option(metavar="N", help="Further tries.")] = 2,
+    retry: Annotated[int, typer.Option(metavar="N", help="Extra retries.")] = 2,
     retry_billed: Switch = False,
     force: Switch = False,
     dry_run: Switch = False,
@@ -46,7 +46,7 @@ def generate(
 
 
 @images.command("show", help="Show images from files.")
-def show(files: list[str], opens: Switch = False, width: Number = None) -> None:
+def show(files: list[str], open_viewer: Switch = False, width: Number = None) -> None:
     """Do nothing."""
 
 

@@ -1,0 +1,135 @@
+"""Where the prompt, the key and the extra fields of a request come from."""
+
+import json
+from collections.abc import Sequence
+
+from nscale_cli.config.file import read_config
+from nscale_cli.config.settings import SETTINGS, Settings
+from nscale_cli.connection import ApiKey
+from nscale_cli.credentials.lookup import find_key
+from nscale_cli.errors import AuthenticationError, UsageError
+from nscale_cli.preview.styles import PreviewOptions
+from nscale_cli.redact import excerpt
+from nscale_cli.storage.names import disk_path
+from nscale_cli.terminal.streams import Terminal
+
+_MAX_INPUT_BYTES = 4 * 1024 * 1024
+
+
+def require_one_reader(argument: str | None, prompt_file: str | None, key: str | None) -> None:
+    """Raise UsageError where both the prompt and the key would be read from standard input."""
+    prompt_from_input = argument == "-" or prompt_file == "-" or (argument or prompt_file) is None
+    if key == "-" and prompt_from_input:
+        raise UsageError(
+            "-a - and the prompt would both be read from standard input",
+            hint="give the prompt as an argument, or the key with --api-key-file",
+        )
+
+
+def read_prompt(argument: str | None, prompt_file: str | None, terminal: Terminal) -> str:
+    """Return the prompt from the argument, the file, or standard input; raise UsageError."""
+    if argument is not None and prompt_file is not None:
+        raise UsageError("PROMPT and --prompt-file exclude each other", hint="give one of them")
+    if prompt_file is not None and prompt_file != "-":
+        return _text(_read_file(prompt_file), prompt_file)
+    if argument not in (None, "-"):
+        return str(argument)
+    if argument is None and prompt_file is None and terminal.stdin_is_tty:
+        raise UsageError(
+            "there is no prompt", hint='say what to draw: nscale images generate "A red fox"'
+        )
+    return _text(terminal.read_input(), "standard input")
+
+
+def read_key(
+    option: str | None,
+    key_file: str | None,
+    terminal: Terminal,
+    *,
+    settings: Settings,
+    base_url: str,
+) -> ApiKey:
+    """Return the key from `-a`, `--api-key-file`, a variable, or the store.
+
+    Raises AuthenticationError.
+    """
+    if option is not None and key_file is not None:
+        raise UsageError("-a and --api-key-file exclude each other", hint="give one of them")
+    if option == "-":
+        return _key_in(terminal.read_input(), "standard input")
+    if option is not None:
+        return ApiKey(value=option.strip(), source="-a")
+    if key_file is not None:
+        try:
+            return _key_in(_read_file(key_file), key_file)
+        except UsageError as error:
+            raise AuthenticationError(error.message) from None
+    return find_key(terminal.env, settings, base_url)
+
+
+def load_settings(terminal: Terminal, profile: str | None = None) -> Settings:
+    """Return what variables, profile and settings file say; raise where one of them is wrong."""
+    return Settings.resolve(terminal.env, read_config(terminal.env), profile)
+
+
+def read_preview_options(
+    style: str | None, width: int | None, settings: Settings
+) -> PreviewOptions:
+    """Return how previews are to be drawn; raise UsageError for a style or width that is none."""
+    if width is not None and width < 1:
+        raise UsageError("--preview-width must be 1 or more")
+    if style is not None:
+        SETTINGS["preview_style"].check(style, "--preview-style")
+        return PreviewOptions(style=style, width=width)
+    return PreviewOptions(style=settings.preview_style, width=width)
+
+
+def read_params(pairs: Sequence[str], settings: Settings) -> dict[str, object]:
+    """Return the fields that `--param KEY=VALUE` and the profile add to the request.
+
+    Raises UsageError for a pair without `=`.
+    """
+    params: dict[str, object] = {}
+    if settings.response_format:
+        params["response_format"] = settings.response_format
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not name or not equals:
+            raise UsageError(
+                f"--param {pair[:40]!r} is not KEY=VALUE", hint="such as --param seed=42"
+            )
+        params[name] = _json_or_text(value)
+    return params
+
+
+def _json_or_text(value: str) -> object:
+    try:
+        return json.loads(value, parse_constant=lambda constant: constant)
+    except (ValueError, RecursionError):
+        return value
+
+
+def _key_in(data: bytes, source: str) -> ApiKey:
+    text = data.decode("utf-8-sig", "replace").strip()
+    return ApiKey(value=text, source=source)
+
+
+def _read_file(name: str) -> bytes:
+    try:
+        with disk_path(name).open("rb") as file:
+            return file.read(_MAX_INPUT_BYTES + 1)
+    except OSError as error:
+        raise UsageError(
+            f"{excerpt(name)} cannot be read: {error.strerror}; nothing was sent"
+        ) from None
+
+
+def _text(data: bytes, source: str) -> str:
+    if len(data) > _MAX_INPUT_BYTES:
+        raise UsageError(f"the prompt in {source} is larger than 4 MiB; nothing was sent")
+    try:
+        return data.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise UsageError(
+            f"the prompt in {source} is not UTF-8 text; nothing was sent", hint="save it as UTF-8"
+        ) from None

@@ -1,0 +1,1 @@
+"""Settings: the table, the file, and where it is."""

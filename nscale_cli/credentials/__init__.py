@@ -1,0 +1,1 @@
+"""Which key a request is made with, and where keys are stored."""

@@ -1,0 +1,131 @@
+"""Stored keys: in the system's keyring where one works, else in a file for its owner alone.
+
+That file also tells for which services there is a key in the keyring. Without an entry the
+keyring is never asked, nor even loaded.
+"""
+
+import contextlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nscale_cli.config.directories import config_directory
+from nscale_cli.credentials import keyring as system_keyring
+from nscale_cli.credentials.keyring import KeyringUnavailable
+from nscale_cli.errors import AuthenticationError, ConfigurationError
+from nscale_cli.redact import excerpt
+from nscale_cli.storage.private_files import OWNER_ONLY, replace_file
+
+_KEYRING = "keyring"
+_VERSION = 1
+_MAX_BYTES = 1024 * 1024
+Entries = dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """Where a key was put, and why no keyring took it (empty where one did)."""
+
+    place: str
+    no_keyring_because: str = ""
+
+
+class KeyStore:
+    """The keys of one user, by the origin (scheme, host, port) of the service that they are for."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        """Know where the file is; nothing is read yet."""
+        self.path = config_directory(env) / "keys.json"
+
+    def place(self, origin: str) -> str | None:
+        """Return the words for where the key of the service is, or None where there is none."""
+        entry = self._entries().get(origin)
+        return None if entry is None else self._place(entry)
+
+    def load(self, origin: str) -> str | None:
+        """Return the key of the service, or None.
+
+        Raises AuthenticationError where it cannot be read.
+        """
+        entry = self._entries().get(origin, {})
+        if _KEYRING not in entry:
+            return entry.get("key")
+        try:
+            return system_keyring.get(origin)
+        except KeyringUnavailable as error:
+            raise AuthenticationError(
+                f"the key is in {self._place(entry)}, which cannot be read: {error}",
+                hint="unlock the keyring, or set NSCALE_API_KEY",
+            ) from None
+
+    def store(self, origin: str, key: str) -> Stored:
+        """Store the key in place of an older one."""
+        entries, reason = self._entries(), ""
+        try:
+            entries[origin] = {_KEYRING: system_keyring.put(origin, key)}
+        except KeyringUnavailable as error:
+            reason = str(error)
+            entries[origin] = {"key": key}
+        self._write(entries)
+        return Stored(place=self._place(entries[origin]), no_keyring_because=reason)
+
+    def remove(self, origin: str) -> str | None:
+        """Forget the key of the service; return where it was, or None where there was none."""
+        entries = self._entries()
+        entry = entries.pop(origin, None)
+        if entry is None:
+            return None
+        if _KEYRING in entry:
+            try:
+                system_keyring.delete(origin)
+            except KeyringUnavailable as error:
+                raise AuthenticationError(
+                    f"{self._place(entry)} does not give the key up: {error}",
+                    hint="unlock the keyring, and try again",
+                ) from None
+        self._write(entries)
+        return self._place(entry)
+
+    def _place(self, entry: Mapping[str, str]) -> str:
+        if _KEYRING in entry:
+            return f"the keyring ({excerpt(entry[_KEYRING], 60)})"
+        return excerpt(str(self.path))
+
+    def _entries(self) -> Entries:
+        try:
+            with self.path.open("rb") as file:
+                document = json.loads(file.read(_MAX_BYTES))
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except OSError as error:
+            raise ConfigurationError(
+                f"{excerpt(str(self.path))} cannot be read: {error.strerror}"
+            ) from None
+        except (ValueError, RecursionError):
+            raise self._damaged() from None
+        entries = document.get("keys") if isinstance(document, dict) else None
+        if not isinstance(entries, dict) or not all(_is_entry(each) for each in entries.values()):
+            raise self._damaged()
+        with contextlib.suppress(OSError):  # a copy from a backup may be open to all
+            if self.path.stat().st_mode & 0o077:
+                self.path.chmod(OWNER_ONLY)
+        return entries
+
+    def _damaged(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"{excerpt(str(self.path))} is damaged",
+            hint="remove it, and store the key again: nscale auth login",
+        )
+
+    def _write(self, entries: Entries) -> None:
+        document = {"version": _VERSION, "keys": entries}
+        try:
+            replace_file(self.path, json.dumps(document, indent=2).encode() + b"\n")
+        except OSError as error:
+            raise ConfigurationError(
+                f"{excerpt(str(self.path))} cannot be written: {error.strerror}"
+            ) from None
+
+
+def _is_entry(entry: object) -> bool:
+    return isinstance(entry, dict) and all(isinstance(value, str) for value in entry.values())

@@ -1,0 +1,1 @@
+"""Buying and saving: from a request to files."""

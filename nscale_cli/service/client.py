@@ -1,0 +1,224 @@
+"""The service over HTTP: the only owner of openai. One call here is one request, never more.
+
+The SDK's own retries, redirects and environment variables are switched off: each of them could
+pay twice, or send the key somewhere else.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self
+
+from nscale_cli.connection import Connection
+from nscale_cli.errors import ServiceFailed
+from nscale_cli.request import ImageRequest
+from nscale_cli.service import lazy_types
+from nscale_cli.service.decode import decompress
+from nscale_cli.service.replies import Reply
+from nscale_cli.service.request_state import MAX_REPLY_BYTES, RequestState
+from nscale_cli.service.transport_errors import construction_error, timeout_error, transport_error
+from nscale_cli.terminal.time import wait_for
+
+if TYPE_CHECKING:
+    import httpx2
+    import openai
+
+CONNECT_TIMEOUT_SECONDS = 10.0
+_MAX_ERROR_BYTES = 1024 * 1024
+_PLAIN = {"Accept-Encoding": "identity"}
+
+
+class _Declined(Exception):
+    """A reply without success has been read, out of the SDK's hands, into the request's state."""
+
+
+class Client:
+    """Sends requests to one service. Every method makes exactly one HTTP request."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Load the SDK and build its client; a bad proxy or CA file is a ConfigurationError."""
+        self._connection = connection
+        self._current = threading.local()
+        self._calls: list[threading.Event] = []
+        self._left = False
+        self._sdk = _build_sdk(
+            connection, {"request": [self._watch_request], "response": [self._take_refusal]}
+        )
+
+    def __enter__(self) -> Self:
+        """Use the client; it keeps its connection from call to call."""
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        """Close the connection, or leave that to the request that is still in the middle."""
+        self._left = True
+        self._close_if_idle()
+
+    def _close_if_idle(self) -> None:
+        if self._left and all(call.is_set() for call in self._calls):
+            with suppress(Exception):  # how the connection ends says nothing about the image
+                self._sdk.close()
+
+    def generate(
+        self,
+        request: ImageRequest,
+        state: RequestState,
+        *,
+        idempotency_key: str,
+        timeout_seconds: float,
+    ) -> Reply:
+        """Ask for images and return the answer, whatever its status.
+
+        `timeout_seconds` bounds the whole request. Raises ServiceUnreachable where nothing was
+        sent; AnswerTimeout, Disconnected or ServiceFailed where something was.
+        """
+        import openai
+
+        def call() -> None:
+            stream = self._sdk.images.with_streaming_response.generate(
+                model=request.model,
+                prompt=request.prompt,
+                size=str(request.size) if request.send_size else openai.omit,
+                n=request.count,
+                extra_body=dict(request.params),
+                extra_headers={"Idempotency-Key": idempotency_key, **_PLAIN},
+            )
+            with stream as response:
+                state.receiving = True
+                state.on_reply()
+                _take(state, response.http_response)
+
+        return self._wait_for(call, state, timeout_seconds)
+
+    def list_models(self, state: RequestState, *, timeout_seconds: float) -> Reply:
+        """Ask for the list of models and return the answer, whatever its status."""
+
+        def call() -> None:
+            with self._sdk.models.with_streaming_response.list(extra_headers=_PLAIN) as response:
+                _take(state, response.http_response)
+
+        return self._wait_for(call, state, timeout_seconds)
+
+    def _wait_for(
+        self, call: Callable[[], None], state: RequestState, timeout_seconds: float
+    ) -> Reply:
+        # A socket's own timeout starts anew with every byte and does not cover DNS; waiting for
+        # a thread does. It is a daemon, so that one left behind cannot keep the program alive.
+        def work() -> None:
+            self._current.state = state
+            try:
+                call()
+            except _Declined:
+                pass
+            except BaseException as failure:
+                state.failure = failure
+            state.done.set()
+            self._close_if_idle()
+
+        self._calls.append(state.done)
+        threading.Thread(target=work, daemon=True).start()
+        if not wait_for(state.done, timeout_seconds):
+            # The thread may still be adding to the body; what is here is ours alone.
+            state.body = bytearray(state.body)
+            raise timeout_error(self._connection, sent=state.sent)
+        if state.reply is not None:
+            return state.reply
+        assert state.failure is not None
+        raise transport_error(
+            state.failure, self._connection, sent=state.sent, proxy=state.proxy
+        ) from None
+
+    def _watch_request(self, request: "httpx2.Request") -> None:
+        state: RequestState = self._current.state
+
+        def trace(event: str, info: Mapping[str, Any]) -> None:
+            if event == "connection.connect_tcp.started":
+                peer = (info["host"], info["port"])
+                state.proxy = "{}:{}".format(*peer) if peer != self._connection.address else None
+            elif event == "proxy.start_tls.started":
+                state.proxy = None
+            elif event.endswith("send_request_headers.started"):
+                # A proxy's CONNECT carries nothing of the request.
+                state.sent = state.sent or info["request"].method != b"CONNECT"
+            elif state.sent and event.endswith("send_request_body.complete"):
+                state.on_sent()
+
+        request.extensions["trace"] = trace
+
+    def _take_refusal(self, response: "httpx2.Response") -> None:
+        if response.is_success:
+            return
+        import httpx2
+
+        beginning = bytearray()
+        # The status has said what happened, whether or not its explanation arrives.
+        with suppress(httpx2.TransportError):
+            for chunk in response.iter_raw():
+                beginning += chunk
+                if len(beginning) >= _MAX_ERROR_BYTES:
+                    break
+        content_encodings = response.headers.get("content-encoding", "")
+        body = decompress(beginning, content_encodings, limit=_MAX_ERROR_BYTES)
+        self._current.state.reply = _reply(response, body)
+        raise _Declined
+
+
+def _build_sdk(
+    connection: Connection, hooks: Mapping[str, list[Callable[..., Any]]]
+) -> "openai.OpenAI":
+    # OPENAI_* would replace the key, the host and the headers, and log the request.
+    for name in [name for name in os.environ if name.startswith("OPENAI_")]:
+        del os.environ[name]
+    if os.environ.get(lazy_types.SWITCH) != "0":
+        lazy_types.install()
+    import httpx2
+    import openai
+
+    local = connection.uses_plain_http
+    try:
+        http_client = openai.DefaultHttpxClient(
+            follow_redirects=False,
+            event_hooks=hooks,
+            trust_env=not local,  # no proxy between this machine and itself
+            verify=not local,  # plain http: loading the certificate store would be wasted
+        )
+    except Exception as error:
+        raise construction_error(error, os.environ) from None
+    return openai.OpenAI(
+        api_key=connection.api_key.value,
+        base_url=connection.base_url,
+        max_retries=0,
+        # Later than our own limit, so that it is always that one which ends a silence.
+        timeout=httpx2.Timeout(
+            connection.timeout_seconds + CONNECT_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS
+        ),
+        http_client=http_client,
+    )
+
+
+def _take(state: RequestState, response: "httpx2.Response") -> None:
+    # Raw, so that a reply that cannot be unpacked is kept, and a small one cannot become huge.
+    state.content_encodings = response.headers.get("content-encoding", "")
+    raw = state.body
+    for chunk in response.iter_raw():
+        raw += chunk
+        if len(raw) > MAX_REPLY_BYTES:
+            raise _too_large()
+    state.body = decompress(raw, state.content_encodings, limit=MAX_REPLY_BYTES + 1)
+    state.content_encodings = ""
+    if len(state.body) > MAX_REPLY_BYTES:
+        raise _too_large()
+    state.reply = _reply(response, state.body)
+
+
+def _too_large() -> ServiceFailed:
+    return ServiceFailed(
+        f"the reply is larger than {MAX_REPLY_BYTES >> 20} MiB; reading stopped",
+        hint="ask for fewer or smaller images at once",
+    )
+
+
+def _reply(response: "httpx2.Response", body: bytearray) -> Reply:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Reply(status=response.status_code, body=bytes(body), headers=headers)

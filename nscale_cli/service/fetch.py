@@ -1,0 +1,79 @@
+"""Images that a reply only gives the address of: fetched where a profile asks for that.
+
+The address comes from the service, so it is not trusted: https to a public address only, no
+redirect, no key, no proxy, and limits in size and time.
+"""
+
+import http.client
+import ipaddress
+import socket
+import ssl
+from urllib.parse import urlsplit
+
+from nscale_cli.redact import excerpt
+from nscale_cli.request import GeneratedImage
+from nscale_cli.service.decode import InvalidItem, sniff
+from nscale_cli.terminal.time import run_with_timeout
+
+MAX_BYTES = 64 * 1024 * 1024
+MAX_SECONDS = 60.0
+_SILENCE_SECONDS = 15.0
+
+
+class _NotFetched(Exception):
+    """The text says why."""
+
+
+def fetch_image(url: str) -> GeneratedImage | InvalidItem:
+    """Return the image at `url`, or the reason why there is none; never raises."""
+    try:
+        data = run_with_timeout(MAX_SECONDS, lambda: _fetch(url))
+    except Exception as error:  # whatever a stranger's server brings about
+        reason = excerpt(getattr(error, "strerror", None) or str(error) or type(error).__name__)
+        return InvalidItem(reason=f"{excerpt(url)} was not fetched: {reason}")
+    image_format, size = sniff(data)
+    if image_format is None:
+        return InvalidItem(reason=f"what {excerpt(url)} holds is not PNG, JPEG or WebP", data=data)
+    return GeneratedImage(data=data, format=image_format, size=size)
+
+
+def _fetch(url: str) -> bytes:
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc:
+        raise _NotFetched("it is no plain https address")
+    connection = _Pinned(parts.hostname, parts.port or 443, timeout=_SILENCE_SECONDS)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    try:
+        connection.request("GET", path, headers={"Accept": "image/*", "User-Agent": "nscale"})
+        with connection.getresponse() as reply:
+            if reply.status != 200:
+                raise _NotFetched(f"the answer was {reply.status}")
+            data = reply.read(MAX_BYTES + 1)
+    finally:
+        connection.close()
+    if len(data) > MAX_BYTES:
+        raise _NotFetched(f"it is larger than {MAX_BYTES >> 20} MiB")
+    return data
+
+
+class _Pinned(http.client.HTTPSConnection):
+    """Connects to the very address that was found to be public: a second lookup could differ."""
+
+    def connect(self) -> None:
+        address = _public_address(self.host, self.port)
+        plain = socket.create_connection((address, self.port), timeout=self.timeout)
+        self.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=self.host)
+
+
+def _public_address(host: str, port: int) -> str:
+    found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+    for address in found:
+        if not _is_public(address):
+            raise _NotFetched(f"{excerpt(host, 80)} is not a public address")
+    return min(found)
+
+
+def _is_public(address: str) -> bool:
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return (mapped or parsed).is_global and not parsed.is_multicast

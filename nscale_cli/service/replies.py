@@ -1,0 +1,189 @@
+"""What the service's answers mean: a status and a body become images or one clear error."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import MappingProxyType
+
+from nscale_cli.connection import Connection
+from nscale_cli.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    InsufficientCredit,
+    NscaleError,
+    RateLimited,
+    RequestRefused,
+    ServiceFailed,
+)
+from nscale_cli.redact import Redactor, excerpt
+from nscale_cli.service.decode import images_in, parse_json
+
+_CREDIT_MARKERS = ("insufficient_credit", "insufficient_quota", "insufficient_funds")
+_MAX_COMPLAINT_BYTES = 64 * 1024
+_MARKER_FIELDS = ("code", "type", "error_type")
+_SECONDS = re.compile(r"\s*[0-9]+(\.[0-9]*)?(e[0-9]+)?\s*", re.ASCII | re.IGNORECASE)
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-correlation-id", "cf-ray")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer of the service: header names are in lower case."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def request_id(self) -> str | None:
+        """What the service calls this request, the user's evidence when asking about a charge."""
+        for name in _REQUEST_ID_HEADERS:
+            if self.headers.get(name):
+                return excerpt(self.headers[name], 100)
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Complaint:
+    """The error object of a reply, whichever of the service's shapes it came in."""
+
+    message: str
+    markers: tuple[str, ...]
+
+    @property
+    def lacks_credit(self) -> bool:
+        return any(marker in _CREDIT_MARKERS for marker in self.markers)
+
+
+def _complaint(body: bytes, redactor: Redactor) -> _Complaint:
+    """Read `{"error": {...}}`, `{"error": "..."}`, `{"code", "message"}` and `{"detail"}`."""
+    document = parse_json(body)
+    details = document.get("error", document) if isinstance(document, dict) else None
+    if isinstance(details, str):
+        details = {"message": details}
+    if not isinstance(details, dict):
+        return _Complaint(message="", markers=())
+    message = details.get("message") or details.get("detail") or ""
+    markers = tuple(str(details.get(name, "")).strip().lower() for name in _MARKER_FIELDS)
+    if not isinstance(message, str):
+        message = str(message)
+    # Scrubbed before it is cut: the beginning of a key would not be known for one.
+    return _Complaint(message=excerpt(redactor.redact(message)), markers=markers)
+
+
+def error_in(
+    reply: Reply, connection: Connection, *, model: str, now: datetime
+) -> NscaleError | None:
+    """Return the error that `reply` reports, or None where it may hold images."""
+    succeeded = 200 <= reply.status < 300
+    if succeeded and len(reply.body) > _MAX_COMPLAINT_BYTES:
+        return None  # images; they are taken apart once, when they are saved
+    redactor = Redactor()
+    redactor.hide(connection.api_key.value)
+    complaint = _complaint(reply.body, redactor)
+    error: NscaleError
+    if succeeded:
+        if not complaint.lacks_credit or images_in(parse_json(reply.body)):
+            return None
+        error = _no_credit(complaint)
+    else:
+        error = _status_error(reply, complaint, connection, model, now)
+    error.http_status, error.request_id = reply.status, reply.request_id
+    return error
+
+
+def complaint_in(body: bytes, redactor: Redactor) -> str:
+    """Return what the service says in an error object, cleaned, or an empty text."""
+    return _complaint(body, redactor).message
+
+
+def _status_error(
+    reply: Reply, complaint: _Complaint, connection: Connection, model: str, now: datetime
+) -> NscaleError:
+    status = reply.status
+    if status == 402 or (status == 429 and complaint.lacks_credit):
+        return _no_credit(complaint)
+    if status in (401, 403):
+        return _key_rejected(status, complaint, connection)
+    if status == 404:
+        return RequestRefused(
+            _sentence(f"no model {excerpt(model, 100)!r} at {connection.host} (404)", complaint),
+            hint="model ids are case-sensitive; check -m, and the base URL",
+        )
+    if status == 429:
+        return _rate_limited(reply, complaint, now)
+    if status in (301, 302, 303, 307, 308):
+        return _redirected(reply)
+    if 400 <= status < 500 and status not in (408, 409, 425, 499):
+        return RequestRefused(
+            _sentence(f"the service refused the request ({status})", complaint),
+            hint=_refusal_hint(status),
+        )
+    return ServiceFailed(
+        _sentence(f"the service, or a proxy before it, failed ({status})", complaint),
+        hint="wait a little and check your usage page before running it again",
+    )
+
+
+def _sentence(what: str, complaint: _Complaint) -> str:
+    return f"{what}: {complaint.message}" if complaint.message else what
+
+
+def _no_credit(complaint: _Complaint) -> InsufficientCredit:
+    return InsufficientCredit(
+        _sentence("not enough credit", complaint),
+        hint="top up the account in the Nscale console, then run it again",
+    )
+
+
+def _key_rejected(
+    status: int, complaint: _Complaint, connection: Connection
+) -> AuthenticationError:
+    source = connection.api_key.source
+    if status == 401:
+        what, hint = "refused", "check that it is whole, current, and meant for this service"
+    else:
+        what, hint = "not allowed to do this", "ask the account's owner, or use another model"
+    return AuthenticationError(
+        _sentence(f"the API key from {source} was {what} ({status})", complaint), hint=hint
+    )
+
+
+def _refusal_hint(status: int) -> str:
+    return "shorten the prompt" if status == 413 else "change the prompt, -z, -n or --param"
+
+
+def _redirected(reply: Reply) -> ConfigurationError:
+    where = excerpt(reply.headers.get("location", ""), 200) or "another address"
+    return ConfigurationError(
+        f"the address redirects to {where} ({reply.status}), which nscale does not follow",
+        hint="check --base-url or NSCALE_BASE_URL",
+    )
+
+
+def _rate_limited(reply: Reply, complaint: _Complaint, now: datetime) -> RateLimited:
+    seconds = retry_after_seconds(reply.headers.get("retry-after", ""), now)
+    wait = f"; it asks to wait {seconds:.0f} s" if seconds is not None else ""
+    error = RateLimited(
+        _sentence(f"too many requests (429){wait}", complaint),
+        hint="wait, then run it again",
+    )
+    error.retry_after_seconds = seconds
+    error.retry_forbidden = reply.headers.get("x-should-retry") == "false"
+    return error
+
+
+def retry_after_seconds(text: str, now: datetime) -> float | None:
+    """Return the wait that a Retry-After header asks for, or None where it asks for none."""
+    if _SECONDS.fullmatch(text):
+        seconds = float(text)
+    else:
+        try:
+            moment = parsedate_to_datetime(text)
+        except (ValueError, OverflowError):
+            return None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = (moment - now).total_seconds()
+    return seconds if seconds > 0 else None

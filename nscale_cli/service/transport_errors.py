@@ -1,0 +1,131 @@
+"""Failures below HTTP: whether anything was sent, and the reason in plain words."""
+
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+from nscale_cli.connection import Connection
+from nscale_cli.errors import (
+    AnswerTimeout,
+    Billed,
+    ConfigurationError,
+    Disconnected,
+    InternalError,
+    NscaleError,
+    ServiceUnreachable,
+)
+from nscale_cli.redact import excerpt
+
+_PROXY_VARIABLES = (
+    "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy",
+)  # fmt: skip
+_CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+_TIME_CODES = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED, which ssl has no names for
+_CHECK_USAGE = "look at your usage page before running it again"
+
+
+def construction_error(error: Exception, env: Mapping[str, str]) -> NscaleError:
+    """Return what is wrong with the proxy or certificate settings that `error` comes from."""
+    if isinstance(error, MemoryError):
+        return _no_memory(sent=False)
+    certificates = isinstance(error, OSError)  # ssl.SSLError is one too
+    names = _CERTIFICATE_VARIABLES if certificates else _PROXY_VARIABLES
+    given = " or ".join(name for name in names if env.get(name)) or "the environment"
+    if certificates:
+        return ConfigurationError(
+            f"the certificates that {given} names cannot be loaded",
+            hint="name an existing file of PEM certificates, or unset it",
+        )
+    return ConfigurationError(
+        f"the proxy that {given} names cannot be used",
+        hint="write it as http://host:port, or unset it",
+    )
+
+
+def timeout_error(connection: Connection, *, sent: bool) -> NscaleError:
+    """Return the error for a time limit that has passed."""
+    limit = f"{connection.timeout_seconds:g} s"
+    if sent:
+        return AnswerTimeout(
+            f"no answer within {limit}", hint=f"{_CHECK_USAGE}; or raise --timeout"
+        )
+    return ServiceUnreachable(
+        f"{connection.host} was not reached within {limit}",
+        temporary=False,
+        hint="check the network and the name server",
+    )
+
+
+def transport_error(
+    failure: BaseException, connection: Connection, *, sent: bool, proxy: str | None = None
+) -> NscaleError:
+    """Return the domain error for whatever the HTTP client raised.
+
+    `proxy` is the address of a proxy that had not opened the way to the service yet.
+    """
+    import httpx2
+
+    if isinstance(failure, NscaleError):
+        return failure
+    causes = list(_causes(failure))
+    if any(isinstance(cause, MemoryError) for cause in causes):
+        return _no_memory(sent=sent)
+    if sent:
+        if any(isinstance(cause, httpx2.TimeoutException) for cause in causes):
+            return timeout_error(connection, sent=True)
+        return Disconnected(
+            f"the connection to {connection.host} broke before the reply was whole",
+            hint=_CHECK_USAGE,
+        )
+    refusals = [cause for cause in causes if isinstance(cause, httpx2.ProxyError)]
+    if refusals:
+        reason = excerpt(str(refusals[0]), 100)  # its status and phrase
+        return ServiceUnreachable(
+            f"the proxy refused to connect to {connection.host} ({reason})",
+            temporary=False,
+            hint="check HTTPS_PROXY or ALL_PROXY, and the proxy's user and password",
+        )
+    if not any(isinstance(cause, httpx2.TransportError) for cause in causes):
+        return InternalError(f"{type(failure).__name__} before anything was sent", billed=Billed.NO)
+    return _unreachable(causes, f"the proxy {proxy}" if proxy else connection.host)
+
+
+def _no_memory(*, sent: bool) -> NscaleError:
+    if sent:
+        return Disconnected("memory ran out before the reply was read", hint=_CHECK_USAGE)
+    return InternalError("memory ran out before anything was sent", billed=Billed.NO)
+
+
+def _causes(failure: BaseException | None) -> Iterator[BaseException]:
+    while failure is not None:
+        yield failure
+        failure = failure.__cause__ or failure.__context__
+
+
+def _unreachable(causes: list[BaseException], whom: str) -> ServiceUnreachable:
+    reason, hint, temporary = "no connection", "check the network and the base URL", False
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            reason = f"its certificate is not trusted ({excerpt(cause.verify_message, 100)})"
+            hint = _certificate_hint(cause)
+        elif isinstance(cause, ssl.SSLError):
+            reason = f"no TLS connection ({excerpt(cause.reason or str(cause), 100)})"
+        elif isinstance(cause, socket.gaierror):
+            temporary = cause.errno == socket.EAI_AGAIN
+            reason = "the name server did not answer" if temporary else "its name was not found"
+        elif isinstance(cause, TimeoutError) or "ConnectTimeout" in type(cause).__name__:
+            reason, temporary = "it did not accept the connection in time", True
+        elif isinstance(cause, OSError):
+            reason = (cause.strerror or "no connection").lower()
+            temporary = isinstance(cause, ConnectionRefusedError)
+        else:
+            continue
+        break
+    return ServiceUnreachable(f"{whom} was not reached: {reason}", temporary=temporary, hint=hint)
+
+
+def _certificate_hint(error: ssl.SSLCertVerificationError) -> str:
+    if error.verify_code in _TIME_CODES:
+        return f"is this computer's clock right? It says {datetime.now(UTC):%d %B %Y}"
+    return "check the base URL, this computer's clock, and SSL_CERT_FILE or SSL_CERT_DIR"

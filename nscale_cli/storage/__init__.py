@@ -1,0 +1,1 @@
+"""The disk: names, whole files, rescue, and formats of images."""

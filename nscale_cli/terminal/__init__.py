@@ -1,0 +1,1 @@
+"""The terminal, the signals, the time: what a command is given from outside."""

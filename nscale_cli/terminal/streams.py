@@ -1,0 +1,242 @@
+"""The terminal: the only owner of the standard streams and of rich."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, TextIO, cast
+
+from nscale_cli.errors import StdoutFailed
+from nscale_cli.redact import Redactor, clean
+from nscale_cli.terminal.size import TerminalSize, size_by_variable, size_of_window
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+SHOW_CURSOR = "\x1b[?25h"
+_DUMB_TERMINALS = ("dumb", "unknown")
+_STYLES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
+
+
+class Stream(Protocol):
+    """What the terminal needs of a standard stream: its bytes, and whether a person is there."""
+
+    @property
+    def buffer(self) -> BinaryIO: ...  # noqa: D102 - the standard library's own names
+    def isatty(self) -> bool: ...  # noqa: D102
+
+
+class Terminal:
+    """The three streams and the environment of one run.
+
+    stdout is the answer, stderr the conversation. All text for stderr is cleaned here; secrets
+    are hidden here. A stream is None where the parent process closed it.
+    """
+
+    def __init__(
+        self,
+        *,
+        stdin: Stream | None,
+        stdout: Stream | None,
+        stderr: Stream | None,
+        env: Mapping[str, str],
+    ) -> None:
+        """Take the streams; nothing is written yet."""
+        self.env = env
+        self.quiet = False
+        self.debugging = False
+        self.answered = False
+        self.redactor = Redactor()
+        self._stdin, self._stdout, self._stderr = stdin, stdout, stderr
+        self._print_above: Callable[[str], None] | None = None
+
+    @classmethod
+    def standard(cls) -> "Terminal":
+        """Return the terminal of this process."""
+        return cls(stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr, env=os.environ)
+
+    @property
+    def stdin_is_tty(self) -> bool:
+        """Whether a person could type at standard input. True also where there is no input."""
+        return self._stdin is None or self._stdin.isatty()
+
+    @property
+    def stdout_is_tty(self) -> bool:
+        """Whether the answer goes to a person."""
+        return self._stdout is not None and self._stdout.isatty()
+
+    @property
+    def stderr_is_tty(self) -> bool:
+        """Whether the conversation is with a person, at a terminal that understands escapes."""
+        return (
+            self._stderr is not None
+            and self._stderr.isatty()
+            and self.env.get("TERM", "") not in _DUMB_TERMINALS
+        )
+
+    @property
+    def coloured(self) -> bool:
+        """Whether stderr is to be coloured (NO_COLOR, then FORCE_COLOR, then the terminal)."""
+        if self.env.get("NO_COLOR"):
+            return False
+        return bool(self.env.get("FORCE_COLOR")) or self.stderr_is_tty
+
+    def size(self) -> TerminalSize:
+        """Return how large the terminal is; off a terminal COLUMNS or 80, and lines enough."""
+        size = size_of_window() if self.stderr_is_tty else None
+        return size or size_by_variable(self.env)
+
+    def read_input(self) -> bytes:
+        """Return all of standard input."""
+        return self._stdin.buffer.read() if self._stdin is not None else b""
+
+    def answer(self, text: str) -> None:
+        """Write `text` and a line end to stdout; raise StdoutFailed where it cannot be written.
+
+        A reader that has gone is no failure. A path may hold any byte: a script gets it as it is,
+        and a terminal, which would act on some, gets it spelled out.
+        """
+        if self._stdout is None:
+            return
+        self.answered = True
+        data = text.encode("utf-8", "surrogateescape")
+        if self.stdout_is_tty:
+            lines = data.decode("utf-8", "backslashreplace").split("\n")
+            data = "\n".join(clean(line) for line in lines).encode()
+        try:
+            self.write_answer(data + b"\n")
+        except OSError as error:
+            self._abandon_stdout()
+            if error.errno not in (errno.EPIPE, errno.EINVAL):  # Windows reports EINVAL
+                raise StdoutFailed(
+                    f"standard output could not be written: {error.strerror}"
+                ) from None
+
+    def write_answer(self, data: bytes) -> None:
+        """Write `data` to stdout, whole; raise OSError where that fails."""
+        if self._stdout is None:
+            raise OSError(errno.EBADF, "it is closed")
+        self._stdout.buffer.write(data)
+        self._stdout.buffer.flush()
+
+    def _abandon_stdout(self) -> None:
+        _divert(sys.__stdout__, from_stream=self._stdout)
+        self._stdout = None
+
+    def note(self, text: str) -> None:
+        """Say something on stderr, unless the user asked for quiet."""
+        if not self.quiet:
+            self.say(text)
+
+    def warn(self, text: str) -> None:
+        """Warn on stderr, unless the user asked for quiet."""
+        if not self.quiet:
+            self.say(text, label="warning", style="yellow")
+
+    def debug(self, text: str) -> None:
+        """Say on stderr what happens, where --debug asks for it."""
+        if self.debugging:
+            self.say(text, label="debug", style="dim")
+
+    def say(self, text: str, *, label: str = "", style: str = "") -> None:
+        """Write one cleaned line to stderr, behind a coloured label."""
+        line = clean(self.redactor.redact(text))
+        start = f"{self._styled(label + ':', style)} " if label else ""
+        self._write_error(start + line)
+
+    def draw(self, text: str) -> None:
+        """Write a picture to stderr as it is: the one text that may hold escapes."""
+        self._write_error(text)
+
+    def _styled(self, text: str, style: str) -> str:
+        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self.coloured and style else text
+
+    def _write_error(self, text: str) -> None:
+        if self._print_above is not None:
+            self._print_above(text)
+        else:
+            self._put(f"{text}\n")
+
+    def _put(self, text: str) -> None:
+        if self._stderr is None:
+            return
+        encoding = getattr(self._stderr, "encoding", None) or "utf-8"
+        try:
+            self._stderr.buffer.write(text.encode(encoding, "backslashreplace"))
+            self._stderr.buffer.flush()
+        except OSError:
+            # Nobody listens any more; the exit code still speaks.
+            _divert(sys.__stderr__, from_stream=self._stderr)
+            self._stderr = None
+
+    @contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """Show a spinner with `text` and the time elapsed, where a person is watching."""
+        if self.quiet or not self.stderr_is_tty:
+            yield
+            return
+        from rich.text import Text
+
+        progress = self._spinner()
+        try:
+            progress.start()
+            progress.add_task(clean(self.redactor.redact(text)), total=None)
+            self._print_above = lambda line: progress.console.print(
+                Text.from_ansi(line), soft_wrap=True
+            )
+            yield
+        finally:
+            self._print_above = None
+            try:
+                progress.stop()
+            finally:
+                self._put(SHOW_CURSOR)  # also where a signal came while the spinner stopped
+
+    def _spinner(self) -> "Progress":
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        console = Console(
+            file=cast("IO[str]", _Unfailing(self._put)),
+            force_terminal=True,
+            force_interactive=True,
+            no_color=not self.coloured,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+        return Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+
+def _divert(standard: TextIO | None, *, from_stream: Stream | None) -> None:
+    """Send what is left in a broken standard stream nowhere.
+
+    The interpreter flushes it at exit, and would end with an exit code of its own.
+    """
+    if standard is not None and standard is from_stream:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), standard.fileno())
+
+
+class _Unfailing:
+    """Stderr as rich wants it, which never fails: a terminal that has gone harms no image."""
+
+    encoding = "utf-8"
+
+    def __init__(self, put: Callable[[str], None]) -> None:
+        self._put = put
+
+    def write(self, text: str) -> int:
+        self._put(text)
+        return len(text)
+
+    def flush(self) -> None:
+        pass

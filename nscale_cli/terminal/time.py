@@ -1,0 +1,65 @@
+"""Time, as the program sees it, and limits in time, also for calls that have none of their own."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+
+Result = TypeVar("Result")
+SLICE_SECONDS = 0.25
+
+
+def wait_for(event: threading.Event, seconds: float) -> bool:
+    """Return whether `event` happened within `seconds`. Signals are heeded meanwhile.
+
+    One long wait would not do: a signal that comes an instant before the thread blocks is only
+    noticed when that wait ends.
+    """
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        if event.wait(min(left, SLICE_SECONDS)):
+            return True
+    return event.is_set()
+
+
+def run_with_timeout(seconds: float, call: Callable[[], Result]) -> Result:
+    """Return what `call` returns, or raise what it raises; raise TimeoutError if that takes longer.
+
+    The thread that is left behind then ends with the process.
+    """
+    results: list[Result] = []
+    failures: list[BaseException] = []
+    done = threading.Event()
+
+    def work() -> None:
+        try:
+            results.append(call())
+        except BaseException as failure:
+            failures.append(failure)
+        done.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    if not wait_for(done, seconds):
+        raise TimeoutError(f"not within {seconds:g} seconds")
+    if failures:
+        raise failures[0]
+    return results[0]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).astimezone()
+
+
+def _sleep(seconds: float) -> None:
+    wait_for(threading.Event(), seconds)  # which heeds signals, whichever thread they reach
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """What tells the time and waits: seconds since some moment, a wait, the local date."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = _sleep
+    now: Callable[[], datetime] = _now
