@@ -49,7 +49,7 @@ def test_folders_are_made_and_left_empty(tmp_path: Path, output: str | None) -> 
         ImageRequest(prompt="A red fox", model="m", size=Size(width=1, height=1)),
         cwd=tmp_path,
         now=datetime(2025, 3, 9),
-    ).folder
+    ).directory
     assert parent.is_dir()
 
 
