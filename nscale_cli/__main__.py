@@ -21,10 +21,9 @@ def outcome() -> int:
 
         code = main(interrupts=interrupts)
     except Interrupted as signal:
-        stopped = interrupts.explain(signal.signal_number)
         with suppress(OSError, AttributeError):  # standard error may be closed, or broken
-            sys.stderr.write(f"error: {stopped.message}\n")
-        code = stopped.code
+            sys.stderr.write("error: stopped before anything was sent\n")
+        code = 128 + signal.signal_number
     interrupts.ignore()
     return code
 

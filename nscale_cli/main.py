@@ -7,7 +7,7 @@ from itertools import takewhile
 
 from nscale_cli import __version__
 from nscale_cli.config.settings import KEY_VARIABLES
-from nscale_cli.errors import ExitCode, InternalError, NscaleError, UsageError
+from nscale_cli.errors import ExitCode, InternalError, NscaleError, Stopped, UsageError
 from nscale_cli.redact import excerpt
 from nscale_cli.terminal.context import Environment
 from nscale_cli.terminal.signals import Interrupted, Interrupts
@@ -33,7 +33,7 @@ def run(arguments: list[str], environment: Environment) -> int:
     except Interrupted as signal:
         environment.interrupts.hold()
         _clear_up()
-        stopped = environment.interrupts.explain(signal.signal_number)
+        stopped = Stopped(signal.signal_number, "stopped before anything was sent")
         return _fail(stopped, arguments, environment.terminal)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else ExitCode.OK

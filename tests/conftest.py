@@ -92,7 +92,7 @@ class FakeClock:
     @property
     def clock(self) -> Clock:
         """The clock to hand to the program."""
-        return Clock(sleep=lambda seconds: self.sleep(seconds))
+        return Clock(wait=lambda stop, seconds: bool(self.sleep(seconds)))
 
 
 Cli = Callable[..., Outcome]

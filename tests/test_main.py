@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from nscale_cli.errors import ExitCode, NscaleError
-from nscale_cli.jobs import run as generate
+from nscale_cli.jobs import generate
 from nscale_cli.sandbox.server import Sandbox
 from nscale_cli.service.client import Client
 from tests.conftest import KEY, Cli, Program, Stream

@@ -55,7 +55,7 @@ MUTANTS = (
     Mutant(
         "billed-retries",
         "jobs/retry.py",
-        "again = self._connection.retry_billed and",
+        "again = connection.retry_billed and",
         "again = True and",
         "tests/faults/test_a_billing.py",
     ),

@@ -6,12 +6,12 @@ import typer
 
 from nscale_cli.commands import _options as options
 from nscale_cli.config.settings import DEFAULT_RETRIES
-from nscale_cli.errors import ExitCode, UsageError
+from nscale_cli.errors import Billed, ExitCode, UsageError
 from nscale_cli.terminal.context import Environment
 
 if TYPE_CHECKING:
     from nscale_cli.connection import Connection
-    from nscale_cli.jobs.pricing import PriceQuery
+    from nscale_cli.jobs.prices import PriceList
     from nscale_cli.jobs.result import GenerateResult
     from nscale_cli.preview.show import Preview
     from nscale_cli.preview.styles import PreviewOptions
@@ -105,16 +105,26 @@ def generate(
         retry_billed=retry_billed,
     )
     with connecting as connection:
-        from nscale_cli.jobs.pricing import PriceQuery, require_affordable
+        from nscale_cli.jobs.budget import Budget
+        from nscale_cli.jobs.generate import Order, run_generate
+        from nscale_cli.jobs.prices import PriceList
         from nscale_cli.output.images import report_generated
 
-        prices = PriceQuery(request.model, connection, terminal, environment.clock)
-        if max_cost is not None:
-            require_affordable(request, prices, max_cost)
+        prices = PriceList([request.model], connection, terminal, environment.clock)
+        budget = None if max_cost is None else Budget.asked(max_cost, prices, request)
         if dry_run:
             return _tell_plan(request, connection, target, prices, terminal, as_json=as_json)
         shown = _begin_preview(preview_options, terminal) if preview else None
-        result = _make(request, connection, target, environment, prices, shown, force=force)
+        order = Order(
+            request=request,
+            connection=connection,
+            target=target,
+            prices=prices,
+            budget=budget,
+            force=force,
+            meanwhile=shown.load if shown else lambda: None,
+        )
+        result = run_generate(order, environment)
         report_generated(result, terminal, as_json=as_json)
     if not result.stopped:
         _show(result, shown, environment, open_viewer=open_viewer)
@@ -125,7 +135,7 @@ def _tell_plan(
     request: "ImageRequest",
     connection: "Connection",
     target: "Target | None",
-    prices: "PriceQuery",
+    prices: "PriceList",
     terminal: "Terminal",
     *,
     as_json: bool,
@@ -143,24 +153,6 @@ def _begin_preview(preview_options: "PreviewOptions", terminal: "Terminal") -> "
     return Preview(preview_options, terminal)  # asks the terminal, while other things are done
 
 
-def _make(
-    request: "ImageRequest",
-    connection: "Connection",
-    target: "Target | None",
-    environment: Environment,
-    prices: "PriceQuery",
-    shown: "Preview | None",
-    *,
-    force: bool,
-) -> "GenerateResult":
-    from nscale_cli.jobs.run import run_generate
-
-    meanwhile = shown.load if shown else lambda: None
-    return run_generate(
-        request, connection, target, environment, prices, force=force, meanwhile=meanwhile
-    )
-
-
 def _show(
     result: "GenerateResult",
     shown: "Preview | None",
@@ -170,14 +162,20 @@ def _show(
 ) -> None:
     if not (shown or open_viewer):
         return
+    from nscale_cli.jobs.buyer import stopped_error
     from nscale_cli.preview.show import open_images
+    from nscale_cli.terminal.signals import Interrupted
 
-    environment.interrupts.release()
     paths = [image.path for image in result.images if image.path is not None]
-    if shown:
-        shown.show(paths)
-    if open_viewer:
-        open_images(paths, environment.terminal)
+    try:
+        environment.interrupts.release()
+        if shown:
+            shown.show(paths)
+        if open_viewer:
+            open_images(paths, environment.terminal)
+    except Interrupted as signal:
+        environment.interrupts.hold()
+        raise stopped_error(signal.signal_number, Billed.YES, result.images) from None
 
 
 def _target(

@@ -13,8 +13,9 @@ from nscale_cli.errors import (
     SavedElsewhere,
     UnusableReply,
 )
+from nscale_cli.jobs.job import Job
 from nscale_cli.redact import Redactor
-from nscale_cli.request import GeneratedImage, ImageRequest, SavedImage
+from nscale_cli.request import GeneratedImage, SavedImage
 from nscale_cli.service.decode import InvalidItem, images_in, parse_json
 from nscale_cli.service.replies import Reply, complaint_in
 from nscale_cli.storage import files
@@ -23,23 +24,30 @@ from nscale_cli.storage.names import EXTENSIONS, Target, slug
 from nscale_cli.storage.rescue import rescue
 
 
-@dataclass(slots=True, kw_only=True)
-class Saver:
-    """Saves the images of one run and collects what went wrong with parts of it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """Where the images of a run go besides their own places, and who is told.
 
-    `target` is None where the bytes go to standard output, by `write_answer`, which raises
-    OSError. `fetch` gets images that came as addresses, where they are to be fetched. Nothing
-    is raised: what could not be done is in `problems`.
+    `write_answer` writes to standard output, and raises OSError. `fetch` gets images that came as
+    addresses, where they are to be fetched.
     """
 
-    request: ImageRequest
-    target: Target | None
-    force: bool
     env: Mapping[str, str]
     redactor: Redactor
     write_answer: Callable[[bytes], None]
     warn: Callable[[str], None] = lambda _: None
     fetch: Callable[[str], GeneratedImage | InvalidItem] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Saver:
+    """Saves the images of one job and collects what went wrong with parts of it.
+
+    Nothing is raised: what could not be done is in `problems`.
+    """
+
+    job: Job
+    store: Store
     images: list[SavedImage] = field(default_factory=list)
     problems: list[NscaleError] = field(default_factory=list)
     _reply_kept: str = ""
@@ -48,18 +56,18 @@ class Saver:
         """Save every image of a reply of success; keep the reply where there is none."""
         items = images_in(parse_json(reply.body))
         for index, item in enumerate(items, start=1):
-            if isinstance(item, InvalidItem) and item.url and self.fetch:
-                item = self.fetch(item.url)
+            if isinstance(item, InvalidItem) and item.url and self.store.fetch:
+                item = self.store.fetch(item.url)
             if isinstance(item, InvalidItem):
                 self._keep_invalid(item, index, reply)
-            elif self.target is None:
+            elif self.job.target is None:
                 self._write_to_stdout(item)
             else:
-                self._save(item, index, self.target)
+                self._save(item, index, self.job.target)
         if not items:
             self._keep_unusable(reply)
-        elif len(items) < self.request.count:
-            came = f"{self.request.count} images were asked for, {len(items)} came"
+        elif len(items) < self.job.request.count:
+            came = f"{self.job.request.count} images were asked for, {len(items)} came"
             self._add(Incomplete(came), reply)
 
     def keep_incomplete(self, body: bytes | bytearray) -> str:
@@ -70,7 +78,7 @@ class Saver:
         """Keep a reply that could not be taken apart."""
         what = f"the reply could not be taken apart ({because})"
         try:
-            path = self._put_reply(reply.body, f"{slug(self.request.prompt)}-reply.json")
+            path = self._put_reply(reply.body, f"{slug(self.job.request.prompt)}-reply.json")
         except NotSaved:
             self._add(NotSaved(f"{what}, and it could not be saved anywhere"), reply)
             return
@@ -80,7 +88,7 @@ class Saver:
         digest = hashlib.sha256(image.data).hexdigest()
         wanted = target.path(index=index, image_format=image.format, sha256=digest)
         # One image too many must not compete for the one name that was asked for.
-        numbered = not target.exact or index > self.request.count
+        numbered = not target.exact or index > self.job.request.count
         if target.format in (None, image.format):
             self._record(image, self._put(image.data, wanted, numbered=numbered), digest)
             return
@@ -120,19 +128,21 @@ class Saver:
         try:
             path.unlink(missing_ok=True)
         except OSError:
-            self.warn(f"{path}, the image before its conversion, could not be removed")
+            self.store.warn(f"{path}, the image before its conversion, could not be removed")
 
     def _put(self, data: bytes, wanted: Path, *, numbered: bool) -> Path | None:
         """Save `data` at `wanted`, else elsewhere; return None where no place took it."""
         try:
-            replace = self.force and not numbered
-            return files.save(data, wanted, replace=replace, numbered=numbered, warn=self.warn)
+            replace = self.job.force and not numbered
+            return files.save(
+                data, wanted, replace=replace, numbered=numbered, warn=self.store.warn
+            )
         except (OSError, MemoryError) as error:
             return self._rescue(data, wanted.name, str(wanted), error)
 
     def _rescue(self, data: bytes, name: str, place: str, error: Exception) -> Path | None:
         try:
-            path = rescue(data, name, self.env, after=error)
+            path = rescue(data, name, self.store.env, after=error)
         except NotSaved as problem:
             self.problems.append(problem)
             return None
@@ -142,9 +152,9 @@ class Saver:
 
     def _write_to_stdout(self, image: GeneratedImage) -> None:
         try:
-            self.write_answer(image.data)
+            self.store.write_answer(image.data)
         except OSError as error:
-            name = f"{slug(self.request.prompt)}.{EXTENSIONS[image.format]}"
+            name = f"{slug(self.job.request.prompt)}.{EXTENSIONS[image.format]}"
             self._record(image, self._rescue(image.data, name, "standard output", error))
             return
         self.images.append(_saved(image, None))
@@ -161,27 +171,31 @@ class Saver:
         self._add(Incomplete(f"image {index} is not usable: {item.reason}; {kept}"), reply)
 
     def _keep_unusable(self, reply: Reply) -> None:
-        said = complaint_in(reply.body, self.redactor)
+        said = complaint_in(reply.body, self.store.redactor)
         what = f"the service sent no image: {said}" if said else "the service sent no image"
         self._add(UnusableReply(f"{what}; {self._keep(reply.body, '-reply.json')}"), reply)
 
     def _keep(self, data: bytes | bytearray, ending: str) -> str:
-        name = slug(self.request.prompt) + ending
+        name = slug(self.job.request.prompt) + ending
         try:
             return f"it is kept at {self._put_reply(data, name)}"
         except NotSaved:
             return "it could not be kept anywhere"
 
     def _put_reply(self, data: bytes | bytearray, name: str) -> Path:
-        data, failure = self.redactor.redact_bytes(data), None
-        if self.target is not None:
+        data, failure = self.store.redactor.redact_bytes(data), None
+        if self.job.target is not None:
             try:
                 return files.save(
-                    data, self.target.directory / name, replace=False, numbered=True, warn=self.warn
+                    data,
+                    self.job.target.directory / name,
+                    replace=False,
+                    numbered=True,
+                    warn=self.store.warn,
                 )
             except OSError as error:
                 failure = error
-        return rescue(data, name, self.env, after=failure)
+        return rescue(data, name, self.store.env, after=failure)
 
     def _add(self, problem: NscaleError, reply: Reply) -> None:
         problem.http_status, problem.request_id = reply.status, reply.request_id

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nscale_cli.connection import Connection
-from nscale_cli.jobs.pricing import PriceQuery
+from nscale_cli.jobs.prices import PriceList
 from nscale_cli.request import ImageRequest
 from nscale_cli.service.prices import estimate_usd
 from nscale_cli.storage.names import Target, candidates
@@ -25,11 +25,11 @@ class Plan:
 
 
 def make_plan(
-    request: ImageRequest, connection: Connection, target: Target | None, prices: PriceQuery
+    request: ImageRequest, connection: Connection, target: Target | None, prices: PriceList
 ) -> Plan:
     """Ask the service for the price, if it is not known yet, and for nothing else."""
     prices.ask()
-    price = prices.usd_per_megapixel
+    price = prices.usd_per_megapixel(request.model)
     return Plan(
         request=request,
         url=f"{connection.base_url}/images/generations",
@@ -37,7 +37,7 @@ def make_plan(
         key_source=connection.api_key.source,
         paths=tuple(_free_names(target, request.count)) if target else ("-",),
         cost_usd=None if price is None else estimate_usd(price, request),
-        price_unknown_because=prices.unknown_because if price is None else None,
+        price_unknown_because=prices.unknown_because(request.model) if price is None else None,
     )
 
 

@@ -1,233 +1,229 @@
-"""The run of `images generate`: buy, save, and account for everything that was paid for."""
+"""The engine: jobs on worker threads, and one coordinator in the caller's thread.
 
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
-from pathlib import Path
+A worker buys **and saves**, so that nothing that happens in the caller's thread (a signal, a
+terminal that stands still, a time limit) comes between a paid reply and the disk. The coordinator
+alone owns signals, deadlines, the terminal and the results; all it hears comes through one queue.
+"""
 
-from nscale_cli.connection import Connection
-from nscale_cli.errors import Billed, NotSaved, NscaleError, RequestRefused, Stopped
-from nscale_cli.jobs.collect import Saver
-from nscale_cli.jobs.pricing import PriceQuery
-from nscale_cli.jobs.result import GenerateResult
-from nscale_cli.jobs.retry import Purchase
-from nscale_cli.redact import excerpt
-from nscale_cli.request import GeneratedImage, ImageRequest
-from nscale_cli.service.client import Client
-from nscale_cli.service.decode import InvalidItem
-from nscale_cli.service.models import did_you_mean
-from nscale_cli.service.replies import Reply
-from nscale_cli.storage.files import remove_unfinished
-from nscale_cli.storage.names import Target, text_of
-from nscale_cli.terminal.context import Environment
-from nscale_cli.terminal.signals import Interrupted
-from nscale_cli.terminal.streams import Terminal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Protocol
 
-_MAX_SAVES = 3
+from nscale_cli.jobs.job import Job, JobEvent, JobProgress, JobResult
+from nscale_cli.terminal.time import SLICE_SECONDS
+
+# A look at the clock that comes so much later than it should: the process was asleep meanwhile.
+_ASLEEP_SECONDS = 1.0
 
 
-def run_generate(
-    request: ImageRequest,
-    connection: Connection,
-    target: Target | None,
-    environment: Environment,
-    prices: PriceQuery,
-    *,
-    force: bool,
-    meanwhile: Callable[[], object] = lambda: None,
-) -> GenerateResult:
-    """Make and save the images. A failure is part of the result, never raised.
+class Work(Protocol):
+    """What is done with a job."""
 
-    `target` is None where the bytes go to standard output. Once the request is on its way, the
-    price is asked for, and `meanwhile` is called.
+    def run(self, job: Job, progress: JobProgress) -> JobResult:
+        """Do the job, on a worker's thread; never raises."""
+
+    def give_up(self, job: Job, progress: JobProgress, signal_number: int | None) -> JobResult:
+        """Account for a job whose worker is left behind: by a signal, or None for its deadline."""
+
+
+class Policy:
+    """How many jobs may be under way, and what the result of one means for the others."""
+
+    def __init__(self, workers: int) -> None:
+        """Let so many jobs be under way, whatever comes of them."""
+        self.limit = workers
+        self.stopped = False
+
+    def may_start(self, under_way: int) -> bool:
+        """Return whether one more job may begin now."""
+        return under_way < self.limit
+
+    def requeues(self, result: JobResult, under_way: int) -> bool:
+        """Take note of a result; return whether its job is to be done again, later."""
+        del result, under_way
+        return False
+
+
+class Stop:
+    """The wish to end a run early; a signal handler may make it, since it takes no lock.
+
+    `patient`: jobs under way are finished; else only those whose reply is arriving.
     """
-    terminal, interrupts, clock = environment.terminal, environment.interrupts, environment.clock
-    start = clock.monotonic()
-    saver = _saver(request, connection, target, terminal, force=force)
 
-    def begin_others(client: Client) -> None:
-        prices.begin(client)
-        meanwhile()
+    def __init__(self, *, patient: bool = False) -> None:
+        """Start without a wish."""
+        self.patient = patient
+        self.signal_number: int | None = None
+        self.event = threading.Event()
+        self._wake: Callable[[], None] = lambda: None
 
-    purchase = _purchase(request, connection, environment, on_sent=begin_others)
-    interrupts.explain = lambda number: _stopped(number, purchase, saver)
-    until_priced = ExitStack()  # keeps the connection open
-    stopped = _buy_and_save_unless_stopped(purchase, saver, connection, environment, until_priced)
-    elapsed = clock.monotonic() - start
-    stopped = stopped or _wait_for_price(prices, saver, environment)
-    with suppress(Exception):  # a socket that cannot be closed must not take a saved image along
-        until_priced.close()
-    if stopped is not None:
-        saver.problems.append(stopped)
-    return GenerateResult(
-        request=request,
-        images=tuple(saver.images),
-        problems=tuple(saver.problems),
-        elapsed_seconds=elapsed,
-        usd_per_megapixel=prices.usd_per_megapixel,
-    )
+    def request(self, signal_number: int) -> None:
+        """Note the wish, and wake the coordinator."""
+        if self.signal_number is None:
+            self.signal_number = signal_number
+        self._wake()
+
+    def wakes(self, wake: Callable[[], None]) -> None:
+        """Say how the coordinator is woken."""
+        self._wake = wake
 
 
-def _purchase(
-    request: ImageRequest,
-    connection: Connection,
-    environment: Environment,
-    on_sent: Callable[[Client], None],
-) -> Purchase:
-    terminal, interrupts = environment.terminal, environment.interrupts
-    return Purchase(
-        request,
-        connection,
-        clock=environment.clock,
-        announce=lambda text: _announce_retry(text, environment),
-        on_sent=on_sent,
-        on_reply=lambda: interrupts.hold(lambda: _announce_hold(terminal)),
-    )
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    progress: JobProgress
+    result: JobResult
 
 
-def _saver(
-    request: ImageRequest,
-    connection: Connection,
-    target: Target | None,
-    terminal: Terminal,
-    *,
-    force: bool,
-) -> Saver:
-    return Saver(
-        request=request,
-        target=target,
-        force=force,
-        env=terminal.env,
-        redactor=terminal.redactor,
-        write_answer=terminal.write_answer,
-        warn=terminal.warn,
-        fetch=_fetch if connection.fetch_urls else None,
-    )
+class Engine:
+    """Runs jobs, each with a limit of `timeout_seconds`. `notify` is called in this thread."""
 
+    def __init__(
+        self,
+        work: Work,
+        *,
+        policy: Policy,
+        stop: Stop,
+        notify: Callable[[JobEvent], None],
+        timeout_seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start no thread yet."""
+        self._work, self._policy, self._stop, self._notify = work, policy, stop, notify
+        self._timeout_seconds, self._monotonic = timeout_seconds, monotonic
+        self._tasks: SimpleQueue[JobProgress | None] = SimpleQueue()
+        self._events: SimpleQueue[JobEvent | _Finished | None] = SimpleQueue()
+        self._under_way: dict[JobProgress, None] = {}
+        self._again: list[Job] = []
+        self._exhausted = False
+        self._idle = self._threads = 0
+        self._looked_at = monotonic()
+        self._announced = False
+        stop.wakes(lambda: self._events.put(None))
 
-def _fetch(url: str) -> GeneratedImage | InvalidItem:
-    from nscale_cli.service.fetch import fetch_image
+    def results(self, jobs: Iterable[Job]) -> Iterator[JobResult]:
+        """Yield what came of each job, in the order in which they end.
 
-    return fetch_image(url)
+        `jobs` is asked for one more only when that may begin, so it may be as long as it likes.
+        """
+        waiting, self._exhausted = iter(jobs), False
+        self._looked_at = self._monotonic()
+        while True:
+            self._start_all(waiting)
+            if not self._under_way and not self._has_more():
+                break
+            try:
+                event = self._events.get(timeout=SLICE_SECONDS)  # in which signals are heeded
+            except Empty:
+                event = None
+            yield from self._heed(event)
+            while not self._events.empty():  # what is here comes before any limit
+                yield from self._heed(self._events.get())
+            yield from self._overdue()
+            yield from self._stopped()
+        self._dismiss()
 
+    def abandon(self, signal_number: int) -> list[JobResult]:
+        """Return what came of all that is under way, without waiting for it any longer."""
+        self._stop.event.set()
+        results: list[JobResult] = []
+        while not self._events.empty():
+            results += self._heed(self._events.get())
+        for progress in list(self._under_way):
+            progress.give_up()
+            results.append(self._give_up(progress, signal_number))
+        return results
 
-def _buy_and_save_unless_stopped(
-    purchase: Purchase,
-    saver: Saver,
-    connection: Connection,
-    environment: Environment,
-    until_priced: ExitStack,
-) -> Stopped | None:
-    """Do it, and return how a signal ended it; signals wait from then on, for the report."""
-    interrupts = environment.interrupts
-    try:
-        _buy_and_save(purchase, saver, connection, environment.terminal, until_priced)
-        number = interrupts.take()
-        interrupts.hold()
-        return None if number is None else interrupts.explain(number)
-    except Interrupted as signal:
-        interrupts.hold()
-        stopped = interrupts.explain(signal.signal_number)
-        stopped.message += _keep_what_came(purchase, saver)
-        remove_unfinished()  # only now: until here it may have been the last whole copy
-        return stopped
-
-
-def _buy_and_save(
-    purchase: Purchase,
-    saver: Saver,
-    connection: Connection,
-    terminal: Terminal,
-    until_priced: ExitStack,
-) -> None:
-    try:
-        # All in one: a terminal that blocks must not stand between a paid reply and the disk.
-        with terminal.working(f"Generating with {excerpt(saver.request.model, 80)}"):
-            terminal.debug(f"loading the client for {connection.base_url}")
-            client = until_priced.enter_context(Client(connection))
-            terminal.debug("sending the request")
-            reply = purchase.make(client)
-            _save(reply, saver)
-            terminal.debug(f"received {len(reply.body)} bytes, request id {reply.request_id}")
-    except NscaleError as error:
-        if purchase.state.reply is None:
-            error.message += _keep_what_came(purchase, saver)
-        saver.problems.append(error)
-    except Exception:
-        # A spinner that cannot be closed must not take a paid reply along.
-        paid = purchase.state.reply if purchase.state.receiving else None
-        if paid is None:
-            raise
-        if not saver.images and not saver.problems:
-            _save(paid, saver)
-
-
-def _save(reply: Reply, saver: Saver) -> None:
-    """Save what the reply holds. It was paid for, so no failure is the last word on it."""
-    failure: Exception | None = None
-    for _ in range(_MAX_SAVES):
-        try:
-            if failure is None:
-                saver.save_reply(reply)
+    def _start_all(self, waiting: Iterator[Job]) -> None:
+        while self._has_more() and self._policy.may_start(len(self._under_way)):
+            job = self._next(waiting)
+            if job is None:
+                return
+            start = self._monotonic()
+            progress = JobProgress(
+                job,
+                start=start,
+                deadline=start + self._timeout_seconds,
+                stop=self._stop.event,
+                tell=self._events.put,
+            )
+            self._under_way[progress] = None
+            if self._idle:
+                self._idle -= 1
             else:
-                saver.keep_whole(reply, because=type(failure).__name__)
-        except Exception as error:  # a bug, or no memory, which may be there again in a moment
-            failure = error
-        else:
+                self._hire()
+            self._tasks.put(progress)
+
+    def _next(self, waiting: Iterator[Job]) -> Job | None:
+        if self._again:
+            return self._again.pop()
+        job = next(waiting, None)
+        self._exhausted = job is None
+        return job
+
+    def _has_more(self) -> bool:
+        ended = self._stop.event.is_set() or self._policy.stopped
+        return not ended and (bool(self._again) or not self._exhausted)
+
+    def _hire(self) -> None:
+        # A daemon, so that one that is left behind cannot keep the program alive.
+        threading.Thread(target=self._serve, daemon=True).start()
+        self._threads += 1
+
+    def _serve(self) -> None:
+        while (progress := self._tasks.get()) is not None:
+            self._events.put(_Finished(progress, self._work.run(progress.job, progress)))
+
+    def _dismiss(self) -> None:
+        for _ in range(self._threads):
+            self._tasks.put(None)
+        self._threads = 0
+
+    def _heed(self, event: JobEvent | _Finished | None) -> Iterator[JobResult]:
+        if isinstance(event, JobEvent):
+            self._notify(event)
+        if not isinstance(event, _Finished):
             return
-    saver.problems.append(NotSaved("the reply was received and paid for, but could not be kept"))
+        self._idle += 1
+        if event.progress not in self._under_way:
+            return  # it was given up; what it still saved is on disk
+        del self._under_way[event.progress]
+        if self._policy.requeues(event.result, len(self._under_way)):
+            self._again.append(event.progress.job)
+        else:
+            yield event.result
+
+    def _overdue(self) -> Iterator[JobResult]:
+        """Give up what has had its time; time in which this process was asleep does not count."""
+        now = self._monotonic()
+        asleep = now - self._looked_at - SLICE_SECONDS
+        self._looked_at = now
+        for progress in list(self._under_way):
+            if asleep > _ASLEEP_SECONDS:
+                progress.deadline += asleep
+            if now >= progress.deadline and progress.give_up():
+                yield self._give_up(progress, None)
+
+    def _stopped(self) -> Iterator[JobResult]:
+        number = self._stop.signal_number
+        if number is None:
+            return
+        self._stop.event.set()
+        for progress in list(self._under_way):
+            goes_on = self._stop.patient or progress.state.receiving
+            if not goes_on and progress.give_up():
+                yield self._give_up(progress, number)
+        if self._under_way and not self._announced:
+            self._announced = True
+            self._notify(JobEvent(job_id="", text=_finishing(len(self._under_way), self._stop)))
+
+    def _give_up(self, progress: JobProgress, signal_number: int | None) -> JobResult:
+        del self._under_way[progress]
+        return self._work.give_up(progress.job, progress, signal_number)
 
 
-def _keep_what_came(purchase: Purchase, saver: Saver) -> str:
-    """Keep a reply that was not saved, and return the end of the sentence that says so."""
-    state = purchase.state
-    if not state.receiving or not state.body:
-        return ""
-    # A copy, because the thread that was left behind may still be adding to it.
-    return f"; {saver.keep_incomplete(bytes(state.arrived))}"
-
-
-def _wait_for_price(prices: PriceQuery, saver: Saver, environment: Environment) -> Stopped | None:
-    """Wait a little where the price is of use, and return how a signal ended the wait."""
-    unknown = [
-        problem
-        for problem in saver.problems
-        if isinstance(problem, RequestRefused) and problem.http_status == 404
-    ]
-    if not saver.images and not unknown:
-        return None
-    interrupts = environment.interrupts
-    try:
-        interrupts.release()  # everything is safe: nobody has to sit this out
-        prices.wait()
-        interrupts.hold()
-    except Interrupted as signal:
-        interrupts.hold()
-        return interrupts.explain(signal.signal_number)
-    for problem in unknown:
-        problem.hint = did_you_mean(prices.suggestions()) or problem.hint
-    if prices.usd_per_megapixel is None:
-        environment.terminal.debug(f"cost unknown: {prices.unknown_because}")
-    return None
-
-
-def _announce_retry(text: str, environment: Environment) -> None:
-    environment.interrupts.release()  # what was arriving broke off: nothing is at stake now
-    environment.terminal.note(text)
-
-
-def _announce_hold(terminal: Terminal) -> None:
-    terminal.say("finishing: the image is arriving (press Ctrl-C again to abort)")
-
-
-def _stopped(signal_number: int, purchase: Purchase, saver: Saver) -> Stopped:
-    reply = purchase.state.reply
-    if saver.images:
-        places = [text_of(image.path or Path("standard output")) for image in saver.images]
-        what, billed = f"stopped; saved {', '.join(places)}", Billed.YES
-    elif reply is not None and 200 <= reply.status < 300:
-        what, billed = "stopped before an image was saved", Billed.YES
-    elif purchase.may_be_billed:
-        what, billed = "stopped while waiting for the reply", Billed.MAYBE
-    else:
-        what, billed = "stopped before anything was sent", Billed.NO
-    return Stopped(signal_number, what, billed=billed)
+def _finishing(count: int, stop: Stop) -> str:
+    what = f"{count} under way" if stop.patient else "the image is arriving"
+    return f"finishing: {what} (press Ctrl-C again to abort)"

@@ -19,13 +19,6 @@ MAX_LISTENING_SECONDS = 2.0
 # XTVERSION; kitty graphics, a query with one pixel; the cell's size; DA1, which all answer, last.
 QUESTION = b"\x1b[>q\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[16t\x1b[c"
 _LAST_ANSWER = re.compile(rb"\x1b\[\?([0-9;]*)c")
-# The end of the data ends an answer as well: half a one is no key that somebody pressed.
-_ANSWERS = re.compile(
-    rb"\x1bP>\|[^\x1b]*(?:\x1b\\|\x1b?\Z)"
-    rb"|\x1b_G[^\x1b]*(?:\x1b\\|\x1b?\Z)"
-    rb"|\x1b\[6;[0-9;]*(?:t|\Z)"
-    rb"|\x1b\[\?[0-9;]*(?:c|\Z)"
-)
 _MAX_ANSWER_BYTES = 4096
 _MAX_NAME = 60
 
@@ -103,8 +96,7 @@ class Query:
                 return
             os.write(terminal, QUESTION)
             data = self._listen(terminal)
-        self._answers = understand(data)
-        _give_back(terminal, _ANSWERS.sub(b"", data))
+        self._answers = parse_reply(data)
 
     def _listen(self, terminal: int) -> bytes:
         """Return what comes until the last answer, or until nobody waits for it any more."""
@@ -159,17 +151,7 @@ def _readable(descriptors: list[int], seconds: float) -> list[int]:
     return select.select(descriptors, [], [], seconds)[0]
 
 
-def _give_back(terminal: int, keys: bytes) -> None:
-    """Put keys that were pressed meanwhile back, where the system still allows it."""
-    import fcntl
-    import termios
-
-    with contextlib.suppress(OSError):
-        for key in keys:
-            fcntl.ioctl(terminal, termios.TIOCSTI, bytes([key]))
-
-
-def understand(data: bytes) -> TerminalCapabilities:
+def parse_reply(data: bytes) -> TerminalCapabilities:
     """Return what the bytes that a terminal sent mean."""
     version = re.search(rb"\x1bP>\|([^\x1b]*)\x1b\\", data)
     cell = re.search(rb"\x1b\[6;([0-9]{1,4});([0-9]{1,4})t", data)

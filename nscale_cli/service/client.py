@@ -18,7 +18,7 @@ from nscale_cli.service.decode import decompress
 from nscale_cli.service.replies import Reply
 from nscale_cli.service.request_state import MAX_REPLY_BYTES, RequestState
 from nscale_cli.service.transport_errors import construction_error, timeout_error, transport_error
-from nscale_cli.terminal.time import wait_for
+from nscale_cli.terminal.time import run_with_timeout
 
 if TYPE_CHECKING:
     import httpx2
@@ -40,38 +40,37 @@ class Client:
         """Load the SDK and build its client; a bad proxy or CA file is a ConfigurationError."""
         self._connection = connection
         self._current = threading.local()
-        self._calls: list[threading.Event] = []
+        self._lock = threading.Lock()
+        self._calls_under_way = 0
         self._left = False
         self._sdk = _build_sdk(
             connection, {"request": [self._watch_request], "response": [self._take_refusal]}
         )
 
     def __enter__(self) -> Self:
-        """Use the client; it keeps its connection from call to call."""
+        """Use the client; it keeps its connections from call to call."""
         return self
 
     def __exit__(self, *failure: object) -> None:
-        """Close the connection, or leave that to the request that is still in the middle."""
-        self._left = True
-        self._close_if_idle()
+        """Close the connections, or leave that to the last request that is still in the middle."""
+        with self._lock:
+            self._left = True
+            idle = not self._calls_under_way
+        if idle:
+            self._close()
 
-    def _close_if_idle(self) -> None:
-        if self._left and all(call.is_set() for call in self._calls):
-            with suppress(Exception):  # how the connection ends says nothing about the image
-                self._sdk.close()
+    def _close(self) -> None:
+        with suppress(Exception):  # how a connection ends says nothing about the image
+            self._sdk.close()
 
     def generate(
-        self,
-        request: ImageRequest,
-        state: RequestState,
-        *,
-        idempotency_key: str,
-        timeout_seconds: float,
+        self, request: ImageRequest, state: RequestState, *, idempotency_key: str
     ) -> Reply:
-        """Ask for images and return the answer, whatever its status.
+        """Ask for images and return the answer, whatever its status; any thread may call.
 
-        `timeout_seconds` bounds the whole request. Raises ServiceUnreachable where nothing was
-        sent; AnswerTimeout, Disconnected or ServiceFailed where something was.
+        It has no limit in time but those of the sockets: whoever waits for it gives it up. Raises
+        ServiceUnreachable where nothing was sent; AnswerTimeout, Disconnected or ServiceFailed
+        where something was.
         """
         import openai
 
@@ -89,45 +88,44 @@ class Client:
                 state.on_reply()
                 _take(state, response.http_response)
 
-        return self._wait_for(call, state, timeout_seconds)
+        return self._run(call, state)
 
     def list_models(self, state: RequestState, *, timeout_seconds: float) -> Reply:
-        """Ask for the list of models and return the answer, whatever its status."""
+        """Ask for the list of models and return the answer, whatever its status.
+
+        `timeout_seconds` bounds the whole request, in a thread that is left behind after that.
+        """
 
         def call() -> None:
             with self._sdk.models.with_streaming_response.list(extra_headers=_PLAIN) as response:
                 _take(state, response.http_response)
 
-        return self._wait_for(call, state, timeout_seconds)
+        try:
+            return run_with_timeout(timeout_seconds, lambda: self._run(call, state))
+        except TimeoutError:
+            raise timeout_error(self._connection, sent=state.sent) from None
 
-    def _wait_for(
-        self, call: Callable[[], None], state: RequestState, timeout_seconds: float
-    ) -> Reply:
-        # A socket's own timeout starts anew with every byte and does not cover DNS; waiting for
-        # a thread does. It is a daemon, so that one left behind cannot keep the program alive.
-        def work() -> None:
-            self._current.state = state
-            try:
-                call()
-            except _Declined:
-                pass
-            except BaseException as failure:
-                state.failure = failure
-            state.done.set()
-            self._close_if_idle()
-
-        self._calls.append(state.done)
-        threading.Thread(target=work, daemon=True).start()
-        if not wait_for(state.done, timeout_seconds):
-            # The thread may still be adding to the body; what is here is ours alone.
-            state.body = bytearray(state.body)
-            raise timeout_error(self._connection, sent=state.sent)
-        if state.reply is not None:
-            return state.reply
-        assert state.failure is not None
-        raise transport_error(
-            state.failure, self._connection, sent=state.sent, proxy=state.proxy
-        ) from None
+    def _run(self, call: Callable[[], None], state: RequestState) -> Reply:
+        self._current.state = state
+        with self._lock:
+            self._calls_under_way += 1
+        try:
+            call()
+        except _Declined:
+            pass
+        except Exception as failure:
+            if state.reply is None:  # else it broke only when it was closed
+                raise transport_error(
+                    failure, self._connection, sent=state.sent, proxy=state.proxy
+                ) from None
+        finally:
+            with self._lock:
+                self._calls_under_way -= 1
+                last = self._left and not self._calls_under_way
+            if last:
+                self._close()
+        assert state.reply is not None
+        return state.reply
 
     def _watch_request(self, request: "httpx2.Request") -> None:
         state: RequestState = self._current.state

@@ -8,8 +8,6 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
-from nscale_cli.errors import Stopped
-
 # Whoever leans on Ctrl-C means one stop. Not for ever: a library might swallow the first.
 _SAME_STOP_SECONDS = 1.0
 
@@ -23,22 +21,15 @@ class Interrupted(BaseException):
         self.signal_number = signal_number
 
 
-def _nothing_sent(signal_number: int) -> Stopped:
-    return Stopped(signal_number, "stopped before anything was sent")
-
-
 class Interrupts:
-    """The signals of one run: raised as `Interrupted`, or kept until the paid image is safe.
-
-    `explain` turns a signal's number into what the user is told, which changes as the run goes on.
-    """
+    """The signals of one run: raised as `Interrupted`, or kept until the paid image is safe."""
 
     def __init__(self) -> None:
         """Start with signals that act at once."""
-        self.explain: Callable[[int], Stopped] = _nothing_sent
-        self._on_hold: Callable[[], None] | None = None
+        self._on_hold: Callable[[int], None] | None = None
         self._pending: int | None = None
-        self._raised_at = -math.inf
+        self._came_at = -math.inf
+        self._stopping = False
         self._routed: list[int] = []
         self._over = False
 
@@ -67,9 +58,13 @@ class Interrupts:
             # SIG_IGN would make Python complain of a signal that is on its way already.
             signal.pthread_sigmask(signal.SIG_BLOCK, self._routed)
 
-    def hold(self, announce: Callable[[], None] = lambda: None) -> None:
-        """Keep the next signal until `release`, and call `announce` when it comes."""
-        self._on_hold = announce
+    def hold(self, tell: Callable[[int], None] = lambda _: None) -> None:
+        """Keep the next signal until `release`, and call `tell` with its number when it comes.
+
+        `tell` is called between any two steps of the main thread, so it may take no lock. A second
+        signal is raised.
+        """
+        self._on_hold = tell
 
     def take(self) -> int | None:
         """Return the signal that was kept, if any, and keep the next one instead."""
@@ -84,27 +79,27 @@ class Interrupts:
             self._raise(number)
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
-        if self._over or self._is_same_stop():
+        if self._over or self._is_same_stop(number):
             return
         if self._on_hold is None:
             self._raise(number)
         if self._pending is None:
             self._pending = number
-            with suppress(Exception):  # the terminal may be gone, or in the middle of a write
-                self._on_hold()
+            with suppress(Exception):
+                self._on_hold(number)
         elif not number == self._pending == getattr(signal, "SIGHUP", None):
             # A terminal that closes hangs up twice, by its shell and by the kernel. Nobody asked
             # twice then.
             self._raise(number)
 
-    def _is_same_stop(self) -> bool:
-        """Whether somebody still leans on the key since the last signal that was raised."""
+    def _is_same_stop(self, number: int) -> bool:
+        """Whether it is still the last one: somebody leans on the key, or a wrapper sends it on."""
         now = time.monotonic()
-        same = now - self._raised_at < _SAME_STOP_SECONDS
-        if same:
-            self._raised_at = now  # for as long as it takes: a busy machine is slow to stop
+        raised = self._pending is None and self._stopping
+        same = now - self._came_at < _SAME_STOP_SECONDS and (raised or number == self._pending)
+        self._came_at = now  # for as long as it takes: a busy machine is slow to stop
         return same
 
     def _raise(self, number: int) -> NoReturn:
-        self._pending, self._raised_at = None, time.monotonic()
+        self._pending, self._stopping = None, True
         raise Interrupted(number)

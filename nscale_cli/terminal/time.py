@@ -52,14 +52,13 @@ def _now() -> datetime:
     return datetime.now(UTC).astimezone()
 
 
-def _sleep(seconds: float) -> None:
-    wait_for(threading.Event(), seconds)  # which heeds signals, whichever thread they reach
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """What tells the time and waits: seconds since some moment, a wait, the local date."""
+    """What tells the time and waits: seconds since some moment, a wait, the local date.
+
+    `wait` returns early, and True, where the event happens within these seconds.
+    """
 
     monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = _sleep
+    wait: Callable[[threading.Event, float], bool] = threading.Event.wait
     now: Callable[[], datetime] = _now

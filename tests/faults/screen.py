@@ -75,7 +75,9 @@ def at_terminal(
     stdin, stdout, stderr = Stream(tty=True), Stream(tty=tty), Stream(tty=tty)
     variables = {"HOME": str(folder / "home"), "TERM": "xterm-256color", **env}
     terminal = Terminal(stdin=stdin, stdout=stdout, stderr=stderr, env=variables)
-    environment = Environment(terminal=terminal, clock=Clock(sleep=sleep), cwd=folder)
+    environment = Environment(
+        terminal=terminal, clock=Clock(wait=lambda stop, seconds: bool(sleep(seconds))), cwd=folder
+    )
     code = run(list(arguments), environment)
     told = stderr.content.decode()
     screen = pyte.Screen(COLUMNS, LINES)

@@ -17,7 +17,8 @@ from PIL import Image
 
 from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.errors import ExitCode
-from nscale_cli.jobs.collect import Saver
+from nscale_cli.jobs.collect import Saver, Store
+from nscale_cli.jobs.job import Job
 from nscale_cli.jobs.result import GenerateResult
 from nscale_cli.output.images import report_generated
 from nscale_cli.request import ImageRequest, Size
@@ -289,14 +290,15 @@ def test_no_reply_is_a_bug(document: object, count: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         terminal = Terminal(**streams, env={"HOME": folder})
         terminal.redactor.hide(KEY)
+        target = plan(None, request, cwd=Path(folder), now=Clock().now())
         saver = Saver(
-            request=request,
-            target=plan(None, request, cwd=Path(folder), now=Clock().now()),
-            force=False,
-            env=terminal.env,
-            redactor=terminal.redactor,
-            write_answer=terminal.write_answer,
-            warn=terminal.warn,
+            job=Job(id="1", request=request, target=target),
+            store=Store(
+                env=terminal.env,
+                redactor=terminal.redactor,
+                write_answer=terminal.write_answer,
+                warn=terminal.warn,
+            ),
         )
         saver.save_reply(reply)
         result = GenerateResult(

@@ -101,7 +101,7 @@ class OneRun(RuleBasedStateMachine):
                 **streams,
                 env={"HOME": str(folder / "home"), "XDG_CACHE_HOME": str(folder / "cache")},
             ),
-            clock=Clock(sleep=lambda seconds: None),
+            clock=Clock(wait=lambda stop, seconds: False),
             cwd=folder,
         )
         flags = ["--retry", str(self.retries), *(["--retry-billed"] if self.retry_billed else [])]

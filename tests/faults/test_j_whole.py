@@ -76,11 +76,12 @@ from datetime import datetime
 from pathlib import Path
 
 from nscale_cli.redact import Redactor
-from nscale_cli.jobs.run import _save
+from nscale_cli.jobs.buyer import _save
 from nscale_cli.request import ImageRequest, Size
 from nscale_cli.storage.names import plan
 from nscale_cli.service.replies import Reply
-from nscale_cli.jobs.collect import Saver
+from nscale_cli.jobs.collect import Saver, Store
+from nscale_cli.jobs.job import Job
 
 request = ImageRequest(prompt="cat", model="m", size=Size(width=1, height=1))
 body, image, burst = (Path(name).read_bytes() for name in ("body", "image", "burst"))
@@ -88,15 +89,14 @@ folder, untouched, first, outcomes = Path("out").absolute(), 0, 2, []
 # The first two allocations are the call of the function itself.
 while untouched < 20:
     folder.mkdir()
-    saver = Saver(
-        request=request,
-        target=plan(None, request, cwd=folder, now=datetime.now()),
-        force=False,
+    target = plan(None, request, cwd=folder, now=datetime.now())
+    store = Store(
         env={"HOME": str(folder / "home")},
         redactor=Redactor(),
         write_answer=lambda data: None,
         warn=lambda text: None,
     )
+    saver = Saver(job=Job(id="1", request=request, target=target), store=store)
     reply = Reply(status=200, body=body, headers={})
     escaped = "nothing"
     _testcapi.set_nomemory(first, first + int(burst))

@@ -1,15 +1,13 @@
 """The question to the terminal, without one: what answers mean, and how long it may take."""
 
-import fcntl
 import os
-import termios
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nscale_cli.preview import query
-from nscale_cli.preview.query import MAX_WAIT_SECONDS, QUESTION, Query, begin, understand
+from nscale_cli.preview.query import MAX_WAIT_SECONDS, QUESTION, Query, begin, parse_reply
 from nscale_cli.preview.styles import TerminalCapabilities
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="terminals are POSIX's")
@@ -34,8 +32,8 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="terminals are POSIX's")
 )
 def test_answers_are_understood(data: bytes, answers: TerminalCapabilities) -> None:
     """Each is known by its form, whatever stands around it."""
-    assert understand(data) == answers
-    assert understand(b"ls\n" + data + b"\x1b[A") == answers
+    assert parse_reply(data) == answers
+    assert parse_reply(b"ls\n" + data + b"\x1b[A") == answers
 
 
 @given(st.binary() | st.text(alphabet="\x1bP>|_Gi=31;OK\\[?c6t0").map(str.encode))
@@ -43,24 +41,10 @@ def test_answers_are_understood(data: bytes, answers: TerminalCapabilities) -> N
 @example(b"\x1bP>|\xff\xfe\x1b\\")
 def test_nothing_that_a_terminal_sends_is_an_error(data: bytes) -> None:
     """A terminal may be broken, or hostile."""
-    answers = understand(data)
+    answers = parse_reply(data)
 
     assert len(answers.name) <= 60
     assert answers.cell_pixels is None or all(0 < side < 10_000 for side in answers.cell_pixels)
-
-
-@given(st.text(alphabet="abcdef \n\t123;", max_size=30).map(str.encode), st.integers(0, 60))
-def test_keys_are_told_from_answers(keys: bytes, cut: int) -> None:
-    """Also from one of which only the beginning came."""
-    whole = b"\x1bP>|Fake\x1b\\\x1b_Gi=31;OK\x1b\\\x1b[6;20;10t\x1b[?62;4c"
-    began = whole[:cut]
-
-    # One or two bytes are no answer yet: it may be the Escape key, or an arrow.
-    if not began.endswith((b"\x1b", b"\x1b[", b"\x1bP", b"\x1b_", b"\x1bP>", b"\x1b[6")):
-        assert query._ANSWERS.sub(b"", keys + began) == keys
-    assert query._ANSWERS.sub(b"", keys + whole + b"\x1b[A\x1b[15~\x1b[c") == (
-        keys + b"\x1b[A\x1b[15~\x1b[c"
-    )
 
 
 def test_the_question_ends_with_what_every_terminal_answers() -> None:
@@ -149,18 +133,3 @@ def test_without_descriptors_there_is_no_question(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(os, "pipe", no_pipe)
 
     assert begin() is None
-
-
-def test_a_kernel_that_takes_no_keys_back_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Linux 6.2 and newer may refuse TIOCSTI."""
-    refused = []
-
-    def ioctl(descriptor: int, request: int, argument: bytes) -> None:
-        refused.append((request, argument))
-        raise OSError("no")
-
-    monkeypatch.setattr(fcntl, "ioctl", ioctl)
-
-    query._give_back(0, b"ls")
-
-    assert refused == [(termios.TIOCSTI, b"l")]

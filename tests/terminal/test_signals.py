@@ -29,7 +29,7 @@ class Announced:
         """Start without one."""
         self.count = 0
 
-    def __call__(self) -> None:
+    def __call__(self, number: int) -> None:
         """Count one."""
         self.count += 1
 
@@ -80,16 +80,39 @@ def test_signal_on_hold_is_announced_and_raised_at_release(
     assert caught.value.signal_number == number
 
 
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, which the test moves."""
+    seconds = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: seconds[0])
+    return seconds
+
+
 @each_signal
-def test_second_signal_gives_up_at_once(number: int, announced: Announced) -> None:
+def test_second_signal_gives_up_at_once(
+    number: int, announced: Announced, now: list[float]
+) -> None:
     """Whoever asks twice is not kept waiting, whichever signal comes second."""
     interrupts = Interrupts()
     with interrupts.installed():
         interrupts.hold(announced)
         send(signal.SIGINT)
+        now[0] += 1.1
         with pytest.raises(Interrupted) as caught:
             send(number)
     assert (announced.count, caught.value.signal_number) == (1, number)
+
+
+def test_one_press_that_arrives_twice_is_one_stop(announced: Announced, now: list[float]) -> None:
+    """A wrapper passes on what the terminal sends to both; the image is not given up."""
+    interrupts = Interrupts()
+    with interrupts.installed():
+        interrupts.hold(announced)
+        send(signal.SIGINT)
+        now[0] += 0.02
+        send(signal.SIGINT)
+        assert interrupts.take() == signal.SIGINT
+    assert announced.count == 1
 
 
 def test_release_without_a_signal_raises_nothing(announced: Announced) -> None:
@@ -141,11 +164,8 @@ def test_handlers_are_given_back(handlers: dict[int, object]) -> None:
     assert {number: signal.getsignal(number) for number in NUMBERS} == handlers
 
 
-def test_leaning_on_the_key_for_long_is_one_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leaning_on_the_key_for_long_is_one_stop(now: list[float]) -> None:
     """Also where the program takes longer to stop than between two presses; then another acts."""
-    now = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-
     with Interrupts().installed():
         with pytest.raises(Interrupted):
             send(signal.SIGINT)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nscale_cli.jobs import pricing
+from nscale_cli.jobs import prices
 from nscale_cli.sandbox.scenarios import Answer
 from nscale_cli.sandbox.server import ReceivedRequest
 from nscale_cli.terminal.signals import Interrupts
@@ -122,7 +122,7 @@ def test_a_price_that_does_not_come_is_not_waited_for(
     against: Cli, selling: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The image is saved, and the run ends."""
-    monkeypatch.setattr(pricing, "MAX_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(prices, "MAX_WAIT_SECONDS", 0.05)
     selling.models = Answer(delay_seconds=None)
 
     outcome = against(selling, "cat", "--debug")
@@ -142,11 +142,11 @@ def test_a_signal_while_the_price_is_waited_for_ends_the_wait(
         routers.append(router)
         release(router)
 
-    def interrupted(query: pricing.PriceQuery) -> None:
+    def interrupted(query: prices.PriceList) -> None:
         routers[-1]._receive(signal.SIGINT, None)
 
     monkeypatch.setattr(Interrupts, "release", remember)
-    monkeypatch.setattr(pricing.PriceQuery, "wait", interrupted)
+    monkeypatch.setattr(prices.PriceList, "wait", interrupted)
     outcome = against(selling, "cat")
 
     assert (outcome.exit_code, outcome.stdout) == (130, f"{tmp_path}/cat.png\n")
@@ -166,7 +166,7 @@ def test_a_thread_that_cannot_be_had_costs_only_the_price(
     class Threading:
         Thread, Event = NoThread, threading.Event
 
-    monkeypatch.setattr(pricing, "threading", Threading)
+    monkeypatch.setattr(prices, "threading", Threading)
     outcome = against(selling, "cat", "--debug")
 
     assert outcome.exit_code == 0

@@ -1,0 +1,134 @@
+"""One order for images: what is asked for, how far it is, and what came of it."""
+
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from nscale_cli.errors import Billed, NscaleError
+from nscale_cli.request import ImageRequest, SavedImage
+from nscale_cli.service.request_state import RequestState
+from nscale_cli.storage.names import Target
+
+
+class Stage(StrEnum):
+    """How far a job is."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    RECEIVING = "receiving"
+    SAVED = "saved"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One request for images, and where they go.
+
+    `target` is None where the bytes go to standard output. Each attempt at the request carries
+    the same idempotency key.
+    """
+
+    id: str
+    request: ImageRequest
+    target: Target | None
+    force: bool = False
+    idempotency_key: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobResult:
+    """What came of a job: `errors` are failures of parts of it, or of the whole.
+
+    `crash` is what the code did not foresee, for whoever writes the report of a bug.
+    """
+
+    job: Job
+    images: tuple[SavedImage, ...] = ()
+    errors: tuple[NscaleError, ...] = ()
+    elapsed_seconds: float = 0.0
+    crash: Exception | None = None
+
+    @property
+    def stage(self) -> Stage:
+        """Where the job ended."""
+        return Stage.SAVED if self.images else Stage.FAILED
+
+    @property
+    def billed(self) -> Billed:
+        """Whether the job has cost money, as far as this program can know."""
+        found = {error.billed for error in self.errors}
+        if self.images or Billed.YES in found:
+            return Billed.YES
+        return Billed.MAYBE if Billed.MAYBE in found else Billed.NO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEvent:
+    """News of a job under way: a new stage, with a text for --debug, or a text for the user."""
+
+    job_id: str
+    stage: Stage | None = None
+    text: str = ""
+
+
+class JobProgress:
+    """A job under way: its worker writes, the coordinator reads, and one of them ends it.
+
+    `deadline` is a moment of the clock, which the coordinator moves where the process was asleep.
+    `stop` is set where nothing more is to be sent. `state` is of the latest attempt.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        start: float,
+        deadline: float,
+        stop: threading.Event,
+        tell: Callable[[JobEvent], None],
+    ) -> None:
+        """Begin with nothing sent."""
+        self.job, self.start, self.deadline, self.stop = job, start, deadline, stop
+        self.state = RequestState()
+        self.billed_before = False
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._collecting = self._given_up = False
+
+    def begin_attempt(self) -> RequestState:
+        """Return the state of a further attempt."""
+        self.billed_before = self.may_be_billed
+        self.state = RequestState(
+            on_sent=lambda: self.tell(stage=Stage.SENT),
+            on_reply=lambda: self.tell(stage=Stage.RECEIVING),
+        )
+        return self.state
+
+    @property
+    def may_be_billed(self) -> bool:
+        """Whether an attempt got as far as the service and was not turned down."""
+        refused = self.state.reply is not None and self.state.reply.status == 429
+        return self.billed_before or (self.state.sent and not refused)
+
+    def tell(self, text: str = "", *, stage: Stage | None = None) -> None:
+        """Tell the coordinator."""
+        self._tell(JobEvent(job_id=self.job.id, stage=stage, text=text))
+
+    def begin_collecting(self) -> None:
+        """Note that all is here: from now on only the worker ends the job."""
+        with self._lock:
+            self._collecting = True
+
+    def give_up(self) -> bool:
+        """Return whether the coordinator may end the job; its worker is left behind then."""
+        with self._lock:
+            self._given_up = not self._collecting
+            return self._given_up
+
+    @property
+    def given_up(self) -> bool:
+        """Whether the coordinator has ended the job."""
+        return self._given_up
