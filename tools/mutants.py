@@ -60,6 +60,27 @@ MUTANTS = (
         "tests/faults/test_a_billing.py",
     ),
     Mutant(
+        "asleep",
+        "jobs/run.py",
+        "progress.deadline += asleep",
+        "pass",
+        "tests/faults/test_g_signals.py -k asleep",
+    ),
+    Mutant(
+        "results-before-limits",
+        "jobs/run.py",
+        "while not self._events.empty():  # what is here comes before any limit",
+        "while False:",
+        "tests/jobs/test_run.py",
+    ),
+    Mutant(
+        "budget-of-attempts",
+        "jobs/retry.py",
+        "attempts.begin(number)",
+        "attempts.begin(number) if number == 1 else None",
+        "tests/jobs/test_budget.py",
+    ),
+    Mutant(
         "longest-wait",
         "jobs/retry.py",
         "MAX_WAIT_SECONDS = 60.0",

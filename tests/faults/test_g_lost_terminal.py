@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -93,6 +94,32 @@ def test_a_terminal_that_goes_away_does_not_lose_the_image(
     assert stdout.decode() == f"{program.cwd}/cat.png\n"
     assert (program.cwd / "cat.png").read_bytes() == png()
     injected(pty.master == -1 and raw.posts == 1, "the terminal goes away")
+
+
+def test_a_limit_that_passes_while_the_terminal_stands_still_takes_no_image_along(
+    program: Program, raw: RawServer, pty: Pty, injected: Injected
+) -> None:
+    """The reply came in time; that it could not be told in time is no reason to drop it."""
+    filled: list[int] = []
+
+    def script(connection: Connection) -> None:
+        filled.append(pty.fill())
+        connection.pause(0.3)  # the spinner turns, and waits
+        filled.append(pty.fill())
+        answers(good_reply())(connection)
+
+    raw.scripts = [script]
+    with start_at(pty, program, raw, "--timeout", "3") as run:
+        until((program.cwd / "cat.png").exists, run)
+        time.sleep(3.5)  # the limit passes
+        os.close(pty.slave)
+        pty.drain()
+        stdout, _ = run.communicate(timeout=120)
+
+    assert run.returncode == 0
+    assert stdout.decode() == f"{program.cwd}/cat.png\n"
+    assert (program.cwd / "cat.png").read_bytes() == png()
+    injected(filled[0] > 0, "a terminal stands still until the limit has passed")
 
 
 def test_a_terminal_that_stands_still_does_not_keep_the_image_from_the_disk(

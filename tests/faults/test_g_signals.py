@@ -5,6 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 from tests.conftest import KEY, Cli, Outcome, Program, require_invariants
 from tests.faults.conftest import good_reply, png
 from tests.faults.gates import Gate, HalfReply, read_until, start, until
-from tests.faults.raw_server import Connection, RawServer, answers
+from tests.faults.raw_server import Connection, RawServer, answers, response
 
 Injected = Callable[[bool, str], None]
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
@@ -238,6 +240,56 @@ def test_a_stopped_program_goes_on_where_it_was(
     assert outcome.exit_code == 0
     assert (program.cwd / "cat.png").read_bytes() == png()
     injected(raw.posts == 1, "SIGSTOP, then SIGCONT")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+@pytest.mark.parametrize("begun", [True, False], ids=["in the middle", "before the reply"])
+def test_time_in_which_the_program_was_asleep_does_not_count(
+    program: Program, raw: RawServer, injected: Injected, begun: bool
+) -> None:
+    """Ctrl-Z, or a laptop's lid, past the limit: the reply waits in the socket, and is read."""
+    script = HalfReply()
+    came, go_on = threading.Event(), threading.Event()
+
+    def whole(connection: Connection) -> None:
+        came.set()
+        go_on.wait(60)
+        connection.send(response(good_reply()))
+
+    raw.scripts = [script if begun else whole]
+    ready, go = (script.half_sent, script.go_on) if begun else (came, go_on)
+    with start(program, raw, "--timeout", "4") as run:
+        until(ready.is_set, run)
+        run.send_signal(signal.SIGSTOP)
+        state = Path(f"/proc/{run.pid}/stat")
+        until(lambda: state.read_text().rsplit(")", 1)[1].split()[0] == "T")
+        go.set()
+        until(lambda: raw.played == 1)
+        time.sleep(4.5)  # longer than the limit
+        run.send_signal(signal.SIGCONT)
+        outcome = ended(run)
+
+    assert outcome.exit_code == 0, outcome.stderr
+    assert (program.cwd / "cat.png").read_bytes() == png()
+    injected(raw.posts == 1, "asleep for longer than the limit")
+
+
+def test_one_press_that_arrives_twice_does_not_give_the_image_up(
+    program: Program, raw: RawServer, injected: Injected
+) -> None:
+    """The terminal sends it to the whole group, and a wrapper passes it on."""
+    script = HalfReply()
+    raw.scripts = [script]
+    with start(program, raw) as run:
+        until(script.half_sent.is_set, run)
+        run.send_signal(signal.SIGINT)
+        said = read_until(run, FINISHING)
+        run.send_signal(signal.SIGINT)
+        script.go_on.set()
+        outcome = ended(run, said)
+
+    require_saved(outcome, program.cwd, signal.SIGINT)
+    injected(outcome.stderr.count("finishing") == 1, "one press that arrives twice")
 
 
 HOMES = {
