@@ -13,7 +13,7 @@ from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.errors import NscaleError
 from nscale_cli.preview.show import Preview
 from nscale_cli.preview.styles import PreviewOptions
-from nscale_cli.service.key_check import check_key
+from nscale_cli.service.catalog import check_key
 from nscale_cli.terminal.streams import Terminal
 from nscale_cli.terminal.time import run_with_timeout
 
@@ -52,7 +52,7 @@ def about_the_settings(settings: Settings, terminal: Terminal) -> Iterator[Findi
     yield Finding(name="settings", text=f"{path}{'' if path.exists() else ' (not there)'}")
     yield Finding(name="cache", text=str(cache_directory(terminal.env)))
     if settings.profile:
-        yield Finding(name="profile", text=f"{settings.profile} ({settings.profile_source})")
+        yield Finding(name="profile", text=f"{settings.profile} ({settings.sources['profile']})")
     yield Finding(name="model", text=f"{settings.model} ({settings.sources['model']})")
 
 

@@ -17,7 +17,7 @@ import typer
 
 from nscale_cli.app import build_app
 from nscale_cli.commands.completion import FILE_NAMES, SCRIPTS
-from nscale_cli.config.settings import PROFILE_SETTINGS, SETTINGS, VARIABLES
+from nscale_cli.config.settings import SETTINGS, VARIABLES, Setting
 from nscale_cli.errors import ExitCode
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -106,15 +106,22 @@ def settings() -> str:
     rows = [
         (
             _code(each.name),
-            "profiles" if each.name not in SETTINGS else "everywhere",
+            _places(each),
             each.kind.value,
             _code(each.variable) if each.variable else "",
             "" if each.default is None else _code(_toml(each.default)),
-            _text(each.meaning),
+            _text(each.summary),
         )
-        for each in PROFILE_SETTINGS.values()
+        for each in SETTINGS.values()
+        if each.in_file or each.in_profile
     ]
     return _table(("setting", "where", "value", "variable", "default", "meaning"), rows)
+
+
+def _places(setting: Setting) -> str:
+    if setting.in_file:
+        return "everywhere" if setting.in_profile else "outside profiles"
+    return "profiles"
 
 
 def _toml(value: object) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from nscale_cli.commands._inputs import read_key
-from nscale_cli.config.setting_kinds import require_timeout
+from nscale_cli.config.checks import require_timeout
 from nscale_cli.config.settings import DEFAULT_RETRIES, Settings
 from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.errors import UsageError
-from nscale_cli.sandbox.keys import SANDBOX_KEYS
+from nscale_cli.sandbox.scenarios import SANDBOX_KEYS
 from nscale_cli.terminal.streams import Terminal
 
 _SANDBOX_KEY = ApiKey(value="sandbox", source="--sandbox")

@@ -6,7 +6,7 @@ from nscale_cli.connection import require_base_url
 from nscale_cli.errors import KeyMissing
 from nscale_cli.output.models import report_age
 from nscale_cli.request import Size
-from nscale_cli.service.catalog import Listing, fetch_or_kept, kept_instead
+from nscale_cli.service.catalog import Listing, fetch_or_load, load_instead
 from nscale_cli.terminal.context import Environment
 
 
@@ -38,9 +38,9 @@ def get_models(
     )
     try:
         with connecting as connection:
-            listing = fetch_or_kept(connection, terminal, now)
+            listing = fetch_or_load(connection, terminal, now)
     except KeyMissing as error:
         address = require_base_url(settings.base_url if base_url is None else base_url)
-        listing = kept_instead(address, terminal, error)
+        listing = load_instead(address, terminal, error)
     report_age(listing, terminal, now)
     return listing

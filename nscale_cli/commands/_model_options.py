@@ -13,13 +13,13 @@ ORDERS = ("name", "price")  # the first: default
 
 def complete_model(context: typer.Context, incomplete: str) -> list[str]:
     """Return ids for the shell: those that look like image models, else any that were listed."""
-    from nscale_cli.service.model_cache import kept_ids
+    from nscale_cli.service.catalog import stored_ids
     from nscale_cli.service.models import looks_like_images
 
     environment: Environment | None = context.obj
-    kept = kept_ids(environment.terminal.env) if environment else []
-    drawing = [model for model in kept if looks_like_images(model)]
-    for models in ((*drawing, *KNOWN_MODELS, *SANDBOX_MODELS), kept):
+    stored = stored_ids(environment.terminal.env) if environment else []
+    drawing = [model for model in stored if looks_like_images(model)]
+    for models in ((*drawing, *KNOWN_MODELS, *SANDBOX_MODELS), stored):
         offers = [model for model in dict.fromkeys(models) if model.startswith(incomplete)]
         if offers:
             return offers

@@ -7,15 +7,7 @@ from typing import Annotated
 import typer
 
 from nscale_cli.commands._model_options import complete_model
-from nscale_cli.config.settings import (
-    COMMON_SIZES,
-    DEFAULT_BASE_URL,
-    DEFAULT_MODEL,
-    DEFAULT_RETRIES,
-    DEFAULT_SIZE,
-    DEFAULT_TIMEOUT_SECONDS,
-    PREVIEW_STYLES,
-)
+from nscale_cli.config.settings import COMMON_SIZES, DEFAULT_RETRIES, PREVIEW_STYLES, SETTINGS
 from nscale_cli.errors import AuthenticationError, UsageError
 
 
@@ -63,7 +55,7 @@ ModelOption = Annotated[
         "--model",
         metavar="ID",
         autocompletion=complete_model,
-        help=f"The model that draws. [env: NSCALE_MODEL; default: {DEFAULT_MODEL}]",
+        help=SETTINGS["model"].option_help,
     ),
 ]
 SizeOption = Annotated[
@@ -73,7 +65,7 @@ SizeOption = Annotated[
         "--size",
         metavar="WxH",
         autocompletion=_complete_size,
-        help=f"Width and height in pixels. [env: NSCALE_SIZE; default: {DEFAULT_SIZE}]",
+        help=SETTINGS["size"].option_help,
     ),
 ]
 CountOption = Annotated[
@@ -86,8 +78,7 @@ OutputOption = Annotated[
         "-o",
         "--output",
         metavar="PATH",
-        help="A file, a folder, a template such as '{slug}-{index}.{ext}', or '-' for the bytes "
-        "on stdout. [default: a name from the prompt, in the current folder]",
+        help=SETTINGS["output"].option_help,
     ),
 ]
 OpenOption = Annotated[
@@ -102,7 +93,7 @@ PreviewStyleOption = Annotated[
         "--preview-style",
         metavar="STYLE",
         autocompletion=_complete_preview_style,
-        help=f"How -p draws: {', '.join(PREVIEW_STYLES)}. [env: NSCALE_PREVIEW; default: ascii]",
+        help=SETTINGS["preview_style"].option_help,
     ),
 ]
 PreviewWidthOption = Annotated[
@@ -134,8 +125,7 @@ BaseUrlOption = Annotated[
     typer.Option(
         "--base-url",
         metavar="URL",
-        help="The address of an OpenAI-compatible service. "
-        f"[env: NSCALE_BASE_URL; default: {DEFAULT_BASE_URL}]",
+        help=SETTINGS["base_url"].option_help,
     ),
 ]
 
@@ -152,15 +142,12 @@ ProfileOption = Annotated[
         "--profile",
         metavar="NAME",
         autocompletion=_complete_profile,
-        help="The profile of the settings file to use. [env: NSCALE_PROFILE]",
+        help=SETTINGS["profile"].option_help,
     ),
 ]
 SandboxOption = Annotated[
     bool,
-    typer.Option(
-        "--sandbox",
-        help="Use the built-in offline server: no key, no network, no cost. [env: NSCALE_SANDBOX]",
-    ),
+    typer.Option("--sandbox", help=SETTINGS["sandbox"].option_help),
 ]
 ParamOption = Annotated[
     list[str] | None,
@@ -175,8 +162,7 @@ TimeoutOption = Annotated[
     typer.Option(
         "--timeout",
         metavar="SECONDS",
-        help="The limit on the whole request. "
-        f"[env: NSCALE_TIMEOUT; default: {DEFAULT_TIMEOUT_SECONDS:g}]",
+        help=SETTINGS["timeout"].option_help,
     ),
 ]
 RetryOption = Annotated[

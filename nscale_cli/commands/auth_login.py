@@ -10,7 +10,7 @@ from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.credentials.lookup import key_variables, origin_of
 from nscale_cli.credentials.store import KeyStore
 from nscale_cli.errors import ExitCode, UsageError
-from nscale_cli.service.key_check import check_key
+from nscale_cli.service.catalog import check_key
 from nscale_cli.terminal.context import Environment
 from nscale_cli.terminal.streams import Terminal
 

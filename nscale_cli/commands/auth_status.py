@@ -10,7 +10,7 @@ from nscale_cli.errors import ExitCode
 from nscale_cli.output.images import report_problem, write_document
 from nscale_cli.output.tables import format_table
 from nscale_cli.redact import clean
-from nscale_cli.service.key_check import KeyCheck, check_key, ending_of
+from nscale_cli.service.catalog import KeyCheck, check_key
 from nscale_cli.terminal.context import Environment
 from nscale_cli.terminal.streams import Terminal
 
@@ -25,6 +25,8 @@ The service is asked for its list of models, which costs nothing. The exit code 
 that it accepts, 4 for none or another, and 7 where it was not reached.
 """
 _WORDS = {True: "yes", False: "no", None: "not known"}
+_SHORTEST_KEY_SHOWN = 16
+_ENDING_LENGTH = 4
 
 
 def status(
@@ -62,7 +64,7 @@ def _report(
     data = {
         "base_url": connection.base_url,
         "source": key.source,
-        "key_ending": ending_of(key.value),
+        "key_ending": _ending_of(key.value),
         "valid": check.valid,
     }
     for error in errors:
@@ -79,3 +81,8 @@ def _report(
         for line in format_table(rows):
             terminal.answer(clean(line))
     return check.error.code if check.error else ExitCode.OK
+
+
+def _ending_of(key: str) -> str | None:
+    """Return the last characters of a key, by which its owner knows it; None for a short one."""
+    return key[-_ENDING_LENGTH:] if len(key) >= _SHORTEST_KEY_SHOWN else None

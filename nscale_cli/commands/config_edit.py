@@ -7,10 +7,9 @@ import subprocess
 
 import typer
 
-from nscale_cli.config.file import config_path, read_config
+from nscale_cli.config.file import config_path, create_file, read_config
 from nscale_cli.errors import ConfigurationError, ExitCode, UsageError
 from nscale_cli.redact import excerpt
-from nscale_cli.storage.private_files import replace_file
 from nscale_cli.terminal.context import Environment
 
 PATH_HELP = """Print the path of the settings file, which need not be there.
@@ -57,9 +56,8 @@ def edit(context: typer.Context) -> int:
     terminal = environment.terminal
     file = config_path(terminal.env)
     command = _editor(terminal.env.get("VISUAL") or terminal.env.get("EDITOR") or "")
+    create_file(file, _BEGINNING)
     try:
-        if not file.exists():
-            replace_file(file, _BEGINNING.encode())
         status = subprocess.run([*command, str(file)], check=False).returncode
     except OSError as error:
         raise ConfigurationError(

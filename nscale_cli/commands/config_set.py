@@ -5,14 +5,20 @@ from typing import Annotated
 import typer
 
 from nscale_cli.commands import _options as options
-from nscale_cli.config.edit import known_setting, set_value, unset_value
-from nscale_cli.config.file import PROFILE, config_path, profile_names
-from nscale_cli.config.settings import PROFILE_SETTINGS
+from nscale_cli.config.file import (
+    config_path,
+    find_setting,
+    profile_names,
+    set_value,
+    unset_value,
+)
+from nscale_cli.config.settings import SETTINGS
 from nscale_cli.errors import ExitCode, UsageError
 from nscale_cli.redact import excerpt
 from nscale_cli.terminal.context import Environment
 
-_NAMES = (*PROFILE_SETTINGS, PROFILE.name)
+_KNOWN = tuple(row for row in SETTINGS.values() if row.in_file or row.in_profile)
+_NAMES = tuple(row.name for row in _KNOWN)
 SET_HELP = """Write a setting into the settings file.
 
 \b
@@ -43,8 +49,7 @@ NameArgument = Annotated[
 def set_help() -> str:
     """Return the help of `config set`, with a line for each setting."""
     width = max(map(len, _NAMES))
-    known = (*PROFILE_SETTINGS.values(), PROFILE)
-    lines = "\n".join(f"  {each.name:<{width}}  {each.meaning}" for each in known)
+    lines = "\n".join(f"  {each.name:<{width}}  {each.summary}" for each in _KNOWN)
     return f"{SET_HELP}\n\b\n{lines}"
 
 
@@ -57,9 +62,9 @@ def set_setting(
     """Set; SET_HELP is what the user reads."""
     environment: Environment = context.obj
     terminal = environment.terminal
-    setting = known_setting(name, profile=profile)
+    setting = find_setting(name, in_profile=bool(profile))
     parsed = setting.parse(value, name)
-    if setting is PROFILE and value not in profile_names(terminal.env):
+    if setting.name == "profile" and value not in profile_names(terminal.env):
         raise UsageError(
             f"unknown profile {excerpt(value, 80)!r}",
             hint=f"make it first: nscale config set --profile {excerpt(value, 80)} base_url URL",
@@ -79,7 +84,7 @@ def unset_setting(
     """Unset; UNSET_HELP is what the user reads."""
     environment: Environment = context.obj
     terminal = environment.terminal
-    known_setting(name, profile=profile)
+    find_setting(name, in_profile=bool(profile))
     path = config_path(terminal.env)
     if unset_value(path, name, profile=profile):
         terminal.note(f"{name} is removed from {path}")

@@ -7,7 +7,7 @@ import typer
 
 from nscale_cli.commands import _options as options
 from nscale_cli.config.file import read_config
-from nscale_cli.config.settings import PROFILE_SETTINGS, SETTINGS, Settings
+from nscale_cli.config.settings import SETTINGS, Settings
 from nscale_cli.errors import ExitCode
 from nscale_cli.output.images import write_document
 from nscale_cli.output.tables import format_table
@@ -35,7 +35,8 @@ def show(
     terminal = environment.terminal
     config = read_config(terminal.env)
     settings = Settings.resolve(terminal.env, config, profile)
-    names = PROFILE_SETTINGS if settings.profile else SETTINGS
+    own = bool(settings.profile)
+    names = [row.name for row in SETTINGS.values() if row.in_profile and (row.in_file or own)]
     if as_json:
         data: dict[str, object] = {
             "path": config.path,
@@ -50,7 +51,7 @@ def show(
         return ExitCode.OK
     file = Path(config.path)
     rows = [(name, _shown(settings.value_of(name)), settings.sources[name]) for name in names]
-    rows.append(("profile", _shown(settings.profile), settings.profile_source))
+    rows.append(("profile", _shown(settings.profile), settings.sources["profile"]))
     for line in format_table(
         [(*row, clean(source.replace(config.path, file.name))) for *row, source in rows]
     ):

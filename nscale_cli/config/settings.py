@@ -1,21 +1,11 @@
-"""The one table of settings, variables and defaults, and how they become `Settings`."""
+"""The one table of settings, one row each, and how variables and file become `Settings`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nscale_cli.config.setting_kinds import (
-    Kind,
-    Setting,
-    address,
-    home_path,
-    model_id,
-    one_of,
-    seconds,
-    size_text,
-    switch,
-    variable_name,
-)
+from nscale_cli.config import checks
+from nscale_cli.config.checks import Check, Kind
 from nscale_cli.errors import ConfigurationError
 
 DEFAULT_BASE_URL = "https://inference.api.nscale.com/v1"
@@ -24,32 +14,6 @@ DEFAULT_SIZE = "512x512"
 DEFAULT_TIMEOUT_SECONDS = 300.0
 DEFAULT_RETRIES = 2
 PREVIEW_STYLES = ("ascii", "auto", "blocks", "kitty", "iterm2", "sixel")  # the first: default
-
-VARIABLES: Mapping[str, str] = {
-    "NSCALE_SERVICE_TOKEN": "the service token that pays; read before NSCALE_API_KEY",
-    "NSCALE_API_KEY": "the API key that pays (the older kind of credential)",
-    "NSCALE_MODEL": f"the model (-m); default {DEFAULT_MODEL}",
-    "NSCALE_SIZE": f"the size in pixels (-z); default {DEFAULT_SIZE}",
-    "NSCALE_BASE_URL": f"the service's address (--base-url); default {DEFAULT_BASE_URL}",
-    "NSCALE_PREVIEW": "the style of -p (--preview-style); default ascii",
-    "NSCALE_LAZY_TYPES": "0: import the whole SDK at the start of a run, as its authors do; slower",
-    "NSCALE_SANDBOX": "1: use the built-in offline server (--sandbox)",
-    "NSCALE_PROFILE": "the profile of the settings file to use (--profile)",
-    "NSCALE_CONFIG": "the settings file; default config.toml in the folder that "
-    "`nscale config path` names",
-    "NSCALE_TIMEOUT": f"seconds for a whole request (--timeout); default {DEFAULT_TIMEOUT_SECONDS:g}",  # noqa: E501 - one row of the table
-    "HTTPS_PROXY, ALL_PROXY, NO_PROXY": "the proxy to the service, and the hosts that need none",
-    "SSL_CERT_FILE, SSL_CERT_DIR": "certificate authorities to trust instead of the system's",
-    "NO_COLOR": "set: no colour",
-    "FORCE_COLOR": "set: colour, also where the output is not a terminal",
-    "TERM": "'dumb': no colour, no animation",
-    "COLUMNS": "the width of a preview that does not go to a terminal; default 80",
-    "XDG_CACHE_HOME": "where lists of models are kept; default: the system's place for caches",
-    "XDG_CONFIG_HOME": "where the folder of settings and stored keys is; default ~/.config",
-    "XDG_STATE_HOME": "where images are rescued to if their own place fails; "
-    "default ~/.local/state",
-}
-KEY_VARIABLES = ("NSCALE_SERVICE_TOKEN", "NSCALE_API_KEY")
 
 # What completion offers for -m and -z. Prices and the full list come from the service itself.
 KNOWN_MODELS = (
@@ -69,72 +33,175 @@ SANDBOX_MODELS = tuple(
 COMMON_SIZES = ("256x256", "512x512", "768x768", "1024x1024", "1024x1792", "1792x1024")
 
 
-_TABLE = (
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting: its name in the settings file, its option, its variable, and their help.
+
+    `option` and `variable` are empty where it has none. `unset` says what counts where there is
+    no `default`. `in_file`, `in_profile`: whether it may stand in the file outside of profiles,
+    and in one.
+    """
+
+    name: str
+    meaning: str
+    kind: Kind = Kind.TEXT
+    option: str = ""
+    variable: str = ""
+    default: object = None
+    unset: str = ""
+    check: Check = checks.anything
+    in_file: bool = True
+    in_profile: bool = True
+
+    def parse(self, text: str, source: str) -> object:
+        """Return what `text`, from a variable or a command line, means; raise NscaleError."""
+        value: object = text
+        if self.kind is Kind.SWITCH:
+            value = checks.switch(text, source)
+        if self.kind is Kind.NUMBER:
+            value = checks.number(text, source)
+        return self.check(value, source)
+
+    @property
+    def summary(self) -> str:
+        """Its line in lists of settings, with the option that goes before it."""
+        return f"{self.meaning} ({self.option})" if self.option else self.meaning
+
+    @property
+    def option_help(self) -> str:
+        """The help of its option."""
+        notes = [f"env: {self.variable}"] if self.variable else []
+        if self.default_text:
+            notes.append(f"default: {self.default_text}")
+        return f"{self.meaning[:1].upper()}{self.meaning[1:]}. [{'; '.join(notes)}]"
+
+    @property
+    def variable_help(self) -> str:
+        """The help of its variable."""
+        start = f"1: {self.summary}" if self.kind is Kind.SWITCH else self.summary
+        return f"{start}; default {self.default_text}" if self.default_text else start
+
+    @property
+    def default_text(self) -> str:
+        """The default in words; empty where it is plain that there is none."""
+        if self.default is None or self.default is False:
+            return self.unset
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
+
+
+_ROWS = (
     Setting(
         name="model",
-        meaning="the model that draws (-m)",
+        meaning="the model that draws",
+        option="-m",
         variable="NSCALE_MODEL",
         default=DEFAULT_MODEL,
-        check=model_id,
+        check=checks.model_id,
     ),
     Setting(
         name="size",
-        meaning="width and height in pixels (-z)",
+        meaning="width and height in pixels",
+        option="-z",
         variable="NSCALE_SIZE",
         default=DEFAULT_SIZE,
-        check=size_text,
+        check=checks.size_text,
     ),
-    Setting(name="output", meaning="where images go (-o)", check=home_path),
+    Setting(
+        name="output",
+        meaning="a file, a folder, a template such as '{slug}-{index}.{ext}', or '-' for stdout",
+        option="-o",
+        unset="a name from the prompt, in the current folder",
+        check=checks.home_path,
+    ),
     Setting(
         name="preview_style",
         meaning=f"how -p draws: {', '.join(PREVIEW_STYLES)}",
+        option="--preview-style",
         variable="NSCALE_PREVIEW",
         default=PREVIEW_STYLES[0],
-        check=one_of("style", *PREVIEW_STYLES),
+        check=checks.one_of("style", *PREVIEW_STYLES),
     ),
     Setting(
         name="base_url",
-        meaning="the service's address (--base-url)",
+        meaning="the address of an OpenAI-compatible service",
+        option="--base-url",
         variable="NSCALE_BASE_URL",
         default=DEFAULT_BASE_URL,
-        check=address,
+        check=checks.address,
     ),
     Setting(
         name="timeout",
-        meaning="seconds for a whole request (--timeout)",
+        meaning="the limit on the whole request, in seconds",
         kind=Kind.NUMBER,
+        option="--timeout",
         variable="NSCALE_TIMEOUT",
         default=DEFAULT_TIMEOUT_SECONDS,
-        check=seconds,
+        check=checks.seconds,
     ),
-)
-_TABLE_OF_PROFILES = (
     Setting(
         name="key_variable",
         meaning="the variable that holds the key of this profile's service",
-        check=variable_name,
+        check=checks.variable_name,
+        in_file=False,
     ),
     Setting(
         name="send_size",
         meaning="false: leave the size out of requests, for servers that refuse it",
         kind=Kind.SWITCH,
         default=True,
+        in_file=False,
     ),
     Setting(
         name="response_format",
         meaning="b64_json: ask for it, for servers that otherwise answer with addresses",
-        check=one_of("response format", "b64_json", "url"),
+        check=checks.one_of("response format", "b64_json", "url"),
+        in_file=False,
     ),
     Setting(
         name="fetch_urls",
         meaning="true: fetch images that a reply only gives the address of",
         kind=Kind.SWITCH,
         default=False,
+        in_file=False,
+    ),
+    Setting(
+        name="profile",
+        meaning="the profile of the settings file to use",
+        option="--profile",
+        variable="NSCALE_PROFILE",
+        in_profile=False,
+    ),
+    Setting(
+        name="sandbox",
+        meaning="use the built-in offline server: no key, no network, no cost",
+        kind=Kind.SWITCH,
+        option="--sandbox",
+        variable="NSCALE_SANDBOX",
+        default=False,
+        in_file=False,
+        in_profile=False,
     ),
 )
-SETTINGS: Mapping[str, Setting] = {each.name: each for each in _TABLE}
-PROFILE_SETTINGS: Mapping[str, Setting] = {
-    each.name: each for each in (*_TABLE, *_TABLE_OF_PROFILES)
+SETTINGS: Mapping[str, Setting] = {row.name: row for row in _ROWS}
+
+KEY_VARIABLES = ("NSCALE_SERVICE_TOKEN", "NSCALE_API_KEY")
+VARIABLES: Mapping[str, str] = {
+    KEY_VARIABLES[0]: f"the service token that pays; read before {KEY_VARIABLES[1]}",
+    KEY_VARIABLES[1]: "the API key that pays (the older kind of credential)",
+    **{row.variable: row.variable_help for row in _ROWS if row.variable},
+    "NSCALE_CONFIG": "the settings file; default config.toml in the folder that "
+    "`nscale config path` names",
+    "NSCALE_LAZY_TYPES": "0: import the whole SDK at the start of a run, as its authors do; slower",
+    "HTTPS_PROXY, ALL_PROXY, NO_PROXY": "the proxy to the service, and the hosts that need none",
+    "SSL_CERT_FILE, SSL_CERT_DIR": "certificate authorities to trust instead of the system's",
+    "NO_COLOR": "set: no colour",
+    "FORCE_COLOR": "set: colour, also where the output is not a terminal",
+    "TERM": "'dumb': no colour, no animation",
+    "COLUMNS": "the width of a preview that does not go to a terminal; default 80",
+    "XDG_CACHE_HOME": "where lists of models are kept; default: the system's place for caches",
+    "XDG_CONFIG_HOME": "where the folder of settings and stored keys is; default ~/.config",
+    "XDG_STATE_HOME": "where images are rescued to if their own place fails; "
+    "default ~/.local/state",
 }
 
 
@@ -148,10 +215,9 @@ class ConfigValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What the settings file holds: nothing, where there is none."""
+    """What the settings file holds, outside of profiles and in each: nothing, without a file."""
 
     path: str = ""
-    profile: ConfigValue | None = None
     values: Mapping[str, ConfigValue] = field(default_factory=dict)
     profiles: Mapping[str, Mapping[str, ConfigValue]] = field(default_factory=dict)
 
@@ -160,8 +226,8 @@ class Config:
 class Settings:
     """What variables, profile and file say, with the defaults filled in.
 
-    `sources` tells for each of PROFILE_SETTINGS where its value comes from. `profile_base_url` is
-    the address that the profile names, whether or not a variable goes before it.
+    `sources` tells for each of SETTINGS where its value comes from. `profile_base_url` is the
+    address that the profile names, whether or not a variable goes before it.
     """
 
     model: str
@@ -172,7 +238,6 @@ class Settings:
     timeout_seconds: float
     sandbox: bool
     profile: str | None
-    profile_source: str
     profile_base_url: str | None
     key_variable: str | None
     send_size: bool
@@ -195,36 +260,32 @@ class Settings:
         that is not there.
         """
         config = config or Config()
-        name, name_source = _profile(env, config, profile)
-        own_service = config.profiles.get(name or "", {}).get("base_url")
-        found = {
-            setting.name: _found(setting, env, config, name)
-            for setting in PROFILE_SETTINGS.values()
-        }
+        chosen = _chosen_profile(env, config, profile)
+        of_profile = config.profiles.get(chosen[0] or "", {})
+        found = {row.name: _found(row, env, config, chosen[0]) for row in _ROWS}
+        found["profile"] = chosen
         values: dict[str, Any] = {name: value for name, (value, _) in found.items()}
+        own_service = of_profile.get("base_url")
         return cls(
             timeout_seconds=values.pop("timeout"),
-            sandbox=switch(env.get("NSCALE_SANDBOX", ""), "NSCALE_SANDBOX"),
-            profile=name,
-            profile_source=name_source,
             profile_base_url=str(own_service.value) if own_service else None,
             sources={name: source for name, (_, source) in found.items()},
             **values,
         )
 
 
-def _profile(env: Mapping[str, str], config: Config, wanted: str | None) -> tuple[str | None, str]:
-    """Return the name of the profile, and where that comes from."""
-    choices = [(wanted, "--profile"), (env.get("NSCALE_PROFILE"), "NSCALE_PROFILE")]
-    if config.profile:
-        choices.append((str(config.profile.value), config.profile.place))
-    name, source = next(((name, source) for name, source in choices if name), (None, "default"))
+def _chosen_profile(
+    env: Mapping[str, str], config: Config, wanted: str | None
+) -> tuple[str | None, str]:
+    """Return the name of the profile, and where that comes from; raise ConfigurationError."""
+    found, source = _found(SETTINGS["profile"], env, config, None)
+    name, source = (wanted, "--profile") if wanted else (found, source)
     if name and name not in config.profiles:
         there_are = ", ".join(config.profiles) or "none"
         raise ConfigurationError(
-            f"unknown profile {name[:80]!r} in {config.path}", hint=f"there are: {there_are}"
+            f"unknown profile {str(name)[:80]!r} in {config.path}", hint=f"there are: {there_are}"
         )
-    return name, source
+    return (str(name) if name else None), source
 
 
 def _found(

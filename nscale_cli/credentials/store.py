@@ -6,7 +6,8 @@ keyring is never asked, nor even loaded.
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from nscale_cli.config.directories import config_directory
@@ -14,7 +15,8 @@ from nscale_cli.credentials import keyring as system_keyring
 from nscale_cli.credentials.keyring import KeyringUnavailable
 from nscale_cli.errors import AuthenticationError, ConfigurationError
 from nscale_cli.redact import excerpt
-from nscale_cli.storage.private_files import OWNER_ONLY, replace_file
+from nscale_cli.storage.disk import read_bounded
+from nscale_cli.storage.private_files import OWNER_ONLY, locked, replace_file
 
 _KEYRING = "keyring"
 _VERSION = 1
@@ -60,19 +62,19 @@ class KeyStore:
 
     def store(self, origin: str, key: str) -> Stored:
         """Store the key in place of an older one."""
-        entries, reason = self._entries(), ""
+        self._entries()  # damage is said before the keyring is asked
+        entry, reason = {"key": key}, ""
         try:
-            entries[origin] = {_KEYRING: system_keyring.put(origin, key)}
+            entry = {_KEYRING: system_keyring.put(origin, key)}
         except KeyringUnavailable as error:
             reason = str(error)
-            entries[origin] = {"key": key}
-        self._write(entries)
-        return Stored(place=self._place(entries[origin]), no_keyring_because=reason)
+        with self._changing() as entries:
+            entries[origin] = entry
+        return Stored(place=self._place(entry), no_keyring_because=reason)
 
     def remove(self, origin: str) -> str | None:
         """Forget the key of the service; return where it was, or None where there was none."""
-        entries = self._entries()
-        entry = entries.pop(origin, None)
+        entry = self._entries().get(origin)
         if entry is None:
             return None
         if _KEYRING in entry:
@@ -83,7 +85,8 @@ class KeyStore:
                     f"{self._place(entry)} does not give the key up: {error}",
                     hint="unlock the keyring, and try again",
                 ) from None
-        self._write(entries)
+        with self._changing() as entries:
+            entries.pop(origin, None)
         return self._place(entry)
 
     def _place(self, entry: Mapping[str, str]) -> str:
@@ -93,8 +96,7 @@ class KeyStore:
 
     def _entries(self) -> Entries:
         try:
-            with self.path.open("rb") as file:
-                document = json.loads(file.read(_MAX_BYTES))
+            document = json.loads(read_bounded(self.path, _MAX_BYTES))
         except (FileNotFoundError, NotADirectoryError):
             return {}
         except OSError as error:
@@ -117,10 +119,15 @@ class KeyStore:
             hint="remove it, and store the key again: nscale auth login",
         )
 
-    def _write(self, entries: Entries) -> None:
-        document = {"version": _VERSION, "keys": entries}
+    @contextmanager
+    def _changing(self) -> Iterator[Entries]:
+        """Yield the entries, and write what was made of them; no other change is lost."""
         try:
-            replace_file(self.path, json.dumps(document, indent=2).encode() + b"\n")
+            with locked(self.path):
+                entries = self._entries()
+                yield entries
+                document = {"version": _VERSION, "keys": entries}
+                replace_file(self.path, json.dumps(document, indent=2).encode() + b"\n")
         except OSError as error:
             raise ConfigurationError(
                 f"{excerpt(str(self.path))} cannot be written: {error.strerror}"

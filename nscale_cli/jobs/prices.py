@@ -2,19 +2,16 @@
 
 import threading
 from collections.abc import Collection
-from dataclasses import replace
 
 from nscale_cli.connection import Connection
 from nscale_cli.errors import NscaleError
-from nscale_cli.service import model_cache
-from nscale_cli.service.catalog import fetch, is_fresh
+from nscale_cli.service.catalog import fetch, is_fresh, load
 from nscale_cli.service.client import Client
 from nscale_cli.service.models import ModelList, nearest
 from nscale_cli.terminal.streams import Terminal
 from nscale_cli.terminal.time import Clock
 
 MAX_WAIT_SECONDS = 1.0
-_MAX_QUERY_SECONDS = 10.0
 
 
 class PriceList:
@@ -27,9 +24,8 @@ class PriceList:
         self, models: Collection[str], connection: Connection, terminal: Terminal, clock: Clock
     ) -> None:
         """Ask nothing yet."""
-        seconds = min(connection.timeout_seconds, _MAX_QUERY_SECONDS)
-        self._models, self._terminal, self._clock = models, terminal, clock
-        self._connection = replace(connection, timeout_seconds=seconds)
+        self._models, self._connection = models, connection
+        self._terminal, self._clock = terminal, clock
         self._listed: ModelList | None = None
         self._silence = "it was not asked for"
         self._begun, self._done = False, threading.Event()
@@ -83,7 +79,7 @@ class PriceList:
     def _stored_or_fetched(self, client: Client | None) -> ModelList:
         now = self._clock.now()
         if not self._connection.ephemeral:
-            self._listed = model_cache.kept(self._connection.base_url, self._terminal.env)
+            self._listed = load(self._connection.base_url, self._terminal.env)
         stored = self._listed
         if stored is not None and is_fresh(stored, now) and self._names_all(stored):
             return stored

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from nscale_cli.config.settings import KNOWN_MODELS, SANDBOX_MODELS
 from nscale_cli.request import Size
-from nscale_cli.sandbox.pictures import draw, encode
 
 CREATED = 1677652288  # seconds since 1970; fixed, so that a reply is always the same bytes
 MAX_SIDE_PIXELS = 4096
@@ -33,7 +32,7 @@ class Answer:
     sent_bytes: int | None = None
 
 
-# model: (status, code, error_type, message)
+# (status, code, error_type, message), by what follows the slash of the model's id
 _ERRORS: Mapping[str, tuple[int, str, str, str]] = {
     "unauthorized": (401, "UNAUTHORIZED", "INVALID_API_KEY", "Invalid API key"),
     "forbidden": (403, "FORBIDDEN", "NOT_ALLOWED", "This key may not use this model"),
@@ -49,6 +48,24 @@ _ERRORS: Mapping[str, tuple[int, str, str, str]] = {
     "server-error": (500, "INTERNAL", "INTERNAL_ERROR", "Something went wrong"),
     "unavailable": (503, "UNAVAILABLE", "UNAVAILABLE", "Service temporarily unavailable"),
 }
+# The same by key. Any other key is good.
+_KEY_ERRORS: Mapping[str, tuple[int, str, str, str]] = {
+    "sandbox-bad-key": _ERRORS["unauthorized"],
+    "sandbox-forbidden-key": (403, "FORBIDDEN", "NOT_ALLOWED", "This key may not use this service"),
+    "sandbox-no-credit-key": _ERRORS["insufficient-credit"],
+}
+SANDBOX_KEYS = ("sandbox", *_KEY_ERRORS)
+
+
+def refusal(key: str, method: str) -> Answer | None:
+    """Return the answer to a request with a key that is refused, or None.
+
+    Without credit there are no images, but lists can be read.
+    """
+    row = _KEY_ERRORS.get(key)
+    if row is None or (row is _ERRORS["insufficient-credit"] and method != "POST"):
+        return None
+    return error(*row)
 
 
 def list_models() -> Answer:
@@ -120,6 +137,8 @@ def _images(scenario: str, prompt: str, model: str, size: Size, count: int) -> A
 
 
 def _picture(prompt: str, model: str, size: Size, index: int, image_format: str) -> str:
+    from nscale_cli.sandbox.pictures import draw, encode
+
     picture = draw(prompt=prompt, model=model, width=size.width, height=size.height, index=index)
     return _base64(encode(picture, image_format))
 

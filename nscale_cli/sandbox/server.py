@@ -8,8 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from nscale_cli.redact import excerpt
-from nscale_cli.sandbox.keys import refusal_of
-from nscale_cli.sandbox.scenarios import Answer, error, generate, list_models
+from nscale_cli.sandbox.scenarios import Answer, error, generate, list_models, refusal
 from nscale_cli.terminal.time import SLICE_SECONDS
 
 HOST = "127.0.0.1"
@@ -72,10 +71,9 @@ class Sandbox:
             ("POST", "/v1/images/generations"): lambda: generate(request.body),
         }
         route = routes.get((request.method, request.path))
-        refusal = refusal_of(request.headers.get("authorization", ""), request.method)
-        if refusal is not None:
-            answer = error(*refusal)
-        else:
+        key = request.headers.get("authorization", "").removeprefix("Bearer ")
+        answer = refusal(key, request.method)
+        if answer is None:
             answer = route() if route else error(404, "NOT_FOUND", "NOT_FOUND", "No such path")
         self._log(f"{request.method} {excerpt(request.path, 80)} {answer.status}")
         return answer

@@ -1,12 +1,23 @@
-"""What models a service has: asked of it, or read from the list that it gave before."""
+"""What models a service has: asked of it, or loaded from the list that it gave before.
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+There is one question, `GET /models`. It is free, and also tells whether a key is accepted. Lists
+are stored, one file a service; whatever is wrong with a file (damaged, foreign, huge), it is as if
+there were none.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nscale_cli.connection import Connection
+from nscale_cli.config.directories import cache_directory
 from nscale_cli.errors import (
     AnswerTimeout,
+    AuthenticationError,
     Billed,
     Disconnected,
     NscaleError,
@@ -14,20 +25,35 @@ from nscale_cli.errors import (
     ServiceFailed,
     ServiceUnreachable,
 )
-from nscale_cli.service import model_cache
-from nscale_cli.service.models import ModelList, models_in
-from nscale_cli.service.replies import Reply, error_in
-from nscale_cli.service.request_state import RequestState
-from nscale_cli.terminal.streams import Terminal
+from nscale_cli.redact import Redactor
+from nscale_cli.service.models import (
+    Model,
+    ModelList,
+    is_plain,
+    looks_like_images,
+    model_of,
+    models_in,
+)
+from nscale_cli.storage.disk import read_bounded
+from nscale_cli.storage.private_files import replace_file
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what a Tab does without
+    from nscale_cli.connection import Connection
     from nscale_cli.service.client import Client
+    from nscale_cli.service.replies import Reply
+    from nscale_cli.terminal.streams import Terminal
 
-_MAX_QUERY_SECONDS = 30.0
+MAX_QUERY_SECONDS = 15.0
 _FRESH = timedelta(hours=24)
 # Where the service cannot be asked, rather than refuses: the list it gave before is as good.
 _PASSING_FAILURES = (ServiceUnreachable, AnswerTimeout, Disconnected, ServiceFailed)
+_LATER = "wait a little, then run it again"
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"))
+_VERSION = 1
+_MAX_FILE_BYTES = 16 * 1024 * 1024
+_MAX_FILES = 20
+_MAX_IDS = 500
+_START, _ENDING = "models-", ".json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,38 +64,56 @@ class Listing:
     stale_reason: str | None = None
 
 
-def fetch(client: "Client", connection: Connection, terminal: Terminal, now: datetime) -> ModelList:
-    """Ask the service for its models and keep the list; raise what went wrong, never billed."""
-    seconds = min(connection.timeout_seconds, _MAX_QUERY_SECONDS)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyCheck:
+    """What the service said. `valid` is None where it said nothing about the key."""
+
+    valid: bool | None
+    error: NscaleError | None = None
+    http_status: int | None = None
+
+
+def check_key(connection: "Connection") -> KeyCheck:
+    """Ask the service, and return whether it accepts the connection's key; never raises."""
+    from nscale_cli.service.client import Client
+
     try:
-        reply = client.list_models(RequestState(), timeout_seconds=seconds)
-        listed = _list_in(reply, connection, terminal, now)
+        with Client(connection) as client:
+            reply = _ask(client, connection, datetime.now(UTC))
     except NscaleError as error:
-        error.billed = Billed.NO
-        if isinstance(error, AnswerTimeout | Disconnected | ServiceFailed):
-            error.hint = "wait a little, then run it again"
-        raise
+        valid = False if isinstance(error, AuthenticationError) else None
+        return KeyCheck(valid=valid, error=error, http_status=error.http_status)
+    return KeyCheck(valid=True, http_status=reply.status)
+
+
+def fetch(
+    client: "Client", connection: "Connection", terminal: "Terminal", now: datetime
+) -> ModelList:
+    """Ask the service for its models and store the list; raise what went wrong, never billed."""
+    models = models_in(_ask(client, connection, now).body, terminal.redactor)
+    if models is None:
+        what = f"{connection.host} sent something else than a list of models"
+        raise ServiceFailed(what, hint=_LATER, billed=Billed.NO)
+    listed = ModelList(base_url=connection.base_url, fetched_at=now, models=models)
     if not connection.ephemeral:
-        model_cache.keep(listed, terminal.env)
+        store(listed, terminal.env)
     return listed
 
 
-def fetch_or_kept(connection: Connection, terminal: Terminal, now: datetime) -> Listing:
+def fetch_or_load(connection: "Connection", terminal: "Terminal", now: datetime) -> Listing:
     """Return the list of now, or the last one where the service cannot be reached."""
-    seconds = min(connection.timeout_seconds, _MAX_QUERY_SECONDS)
-    connection = replace(connection, timeout_seconds=seconds)
     from nscale_cli.service.client import Client
 
     try:
         with Client(connection) as client, terminal.working("Asking for the models"):
             return Listing(listed=fetch(client, connection, terminal, now))
     except _PASSING_FAILURES as error:
-        return kept_instead(connection.base_url, terminal, error)
+        return load_instead(connection.base_url, terminal, error)
 
 
-def kept_instead(base_url: str, terminal: Terminal, error: NscaleError) -> Listing:
-    """Return the list that was kept; raise `error` where there is none."""
-    listed = model_cache.kept(base_url, terminal.env)
+def load_instead(base_url: str, terminal: "Terminal", error: NscaleError) -> Listing:
+    """Return the list that was stored; raise `error` where there is none."""
+    listed = load(base_url, terminal.env)
     if listed is None:
         raise error
     return Listing(listed=listed, stale_reason=error.message)
@@ -90,16 +134,106 @@ def age(listed: ModelList, now: datetime) -> str:
     return "less than a minute ago" if seconds >= 0 else "the future (is the clock right?)"
 
 
-def _list_in(reply: Reply, connection: Connection, terminal: Terminal, now: datetime) -> ModelList:
+def _ask(client: "Client", connection: "Connection", now: datetime) -> "Reply":
+    """Return the service's reply of success; raise what went wrong, of which nothing is billed."""
+    from nscale_cli.service.replies import error_in
+    from nscale_cli.service.request_state import RequestState
+
+    seconds = min(connection.timeout_seconds, MAX_QUERY_SECONDS)
+    try:
+        reply = client.list_models(RequestState(), timeout_seconds=seconds)
+    except NscaleError as error:
+        raise _unbilled(error) from None
     if reply.status == 404:
         raise RequestRefused(
             f"{connection.host} has no list of models (404)",
             hint="check --base-url or NSCALE_BASE_URL",
+            http_status=reply.status,
+            request_id=reply.request_id,
         )
-    error = error_in(reply, connection, model="", now=now)
-    if error is not None:
-        raise error
-    models = models_in(reply.body, terminal.redactor)
-    if models is None:
-        raise ServiceFailed(f"{connection.host} sent something else than a list of models")
-    return ModelList(base_url=connection.base_url, fetched_at=now, models=models)
+    refusal = error_in(reply, connection, model="", now=now)
+    if refusal is not None:
+        raise _unbilled(refusal)
+    return reply
+
+
+def _unbilled(error: NscaleError) -> NscaleError:
+    """Return the error of a question, which costs nothing whatever became of it."""
+    if error.billed is Billed.NO:
+        return error
+    return type(error)(
+        error.message,
+        hint=_LATER,
+        billed=Billed.NO,
+        http_status=error.http_status,
+        request_id=error.request_id,
+    )
+
+
+def store(listed: ModelList, env: Mapping[str, str]) -> None:
+    """Put a list in place of the one before, at one instant, or not at all."""
+    document = {
+        "version": _VERSION,
+        "base_url": listed.base_url,
+        "fetched_at": listed.fetched_at.astimezone(UTC).isoformat(),
+        "models": [{"id": model.id, **model.fields} for model in listed.models],
+    }
+    data = json.dumps(document).encode()
+    if len(data) > _MAX_FILE_BYTES:
+        return
+    with suppress(OSError, RuntimeError):  # RuntimeError: there is no home directory
+        replace_file(_path(listed.base_url, env), data)
+
+
+def load(base_url: str, env: Mapping[str, str]) -> ModelList | None:
+    """Return the last list of the service at `base_url`, however old, or None."""
+    try:
+        listed = _read(_path(base_url, env))
+    except (OSError, RuntimeError):
+        return None
+    return listed if listed is not None and listed.base_url == base_url else None
+
+
+def stored_ids(env: Mapping[str, str]) -> list[str]:
+    """Return ids of the stored lists that can stand at a command line: image models first."""
+    with suppress(OSError, RuntimeError):
+        paths = sorted(cache_directory(env).glob(f"{_START}*{_ENDING}"))[:_MAX_FILES]
+        ids = {name: None for path in paths for name in _ids(path) if is_plain(name)}
+        return sorted(ids, key=lambda name: not looks_like_images(name))[:_MAX_IDS]
+    return []
+
+
+def _ids(path: Path) -> Iterator[str]:
+    with suppress(OSError):
+        listed = _read(path)
+        yield from listed.ids if listed else ()
+
+
+def _path(base_url: str, env: Mapping[str, str]) -> Path:
+    digest = hashlib.sha256(base_url.encode()).hexdigest()[:16]
+    return cache_directory(env) / f"{_START}{digest}{_ENDING}"
+
+
+def _read(path: Path) -> ModelList | None:
+    data = read_bounded(path, _MAX_FILE_BYTES)
+    if len(data) > _MAX_FILE_BYTES:
+        return None
+    try:
+        return _parse_list(json.loads(data))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+def _parse_list(document: dict[str, object]) -> ModelList | None:
+    moment = datetime.fromisoformat(str(document["fetched_at"]))
+    entries = document["models"]
+    if document["version"] != _VERSION or moment.tzinfo is None or not isinstance(entries, list):
+        return None
+    models = tuple(_model(entry) for entry in entries)
+    return ModelList(base_url=str(document["base_url"]), fetched_at=moment, models=models)
+
+
+def _model(entry: object) -> Model:
+    if not isinstance(entry, dict) or not isinstance(entry["id"], str):
+        raise ValueError("no model")
+    return model_of(entry, Redactor())

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nscale_cli.commands.completion import SCRIPTS
-from nscale_cli.service.model_cache import keep
+from nscale_cli.service.catalog import store
 from nscale_cli.service.models import Model, ModelList
 from tests.conftest import Cli, Program
 
@@ -69,7 +69,7 @@ def kept(program: Program) -> None:
     ids = ("acme/flux-9", "acme/flux-$(reboot)", "acme/flux\x1b[31m", "acme/llama")
     models = tuple(Model(id=name, fields={}) for name in ids)
     listed = ModelList(base_url="https://a.example", fetched_at=datetime.now(UTC), models=models)
-    keep(listed, program.env)
+    store(listed, program.env)
 
 
 @pytest.mark.usefixtures("kept")

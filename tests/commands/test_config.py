@@ -126,6 +126,30 @@ def test_a_file_that_is_not_toml_is_not_overwritten(cli: Cli, file: Path) -> Non
     assert file.read_text() == "size = [\n"
 
 
+@pytest.mark.parametrize("text", ["profiles = 3\n", "[profiles]\na = 3\n"])
+def test_a_profile_that_is_no_table_is_said(cli: Cli, file: Path, text: str) -> None:
+    """It is not overwritten either."""
+    file.write_text(text)
+
+    outcome = cli("config", "set", "--profile", "a", "model", "m")
+
+    assert outcome.exit_code == 3
+    assert outcome.stderr.endswith(
+        " must be a table. Nothing was billed.\nhint: fix it with: nscale config edit\n"
+    )
+    assert file.read_text() == text
+
+
+@pytest.mark.parametrize("words", [("model", "\udcff"), ("--profile", "\udcff", "model", "m")])
+def test_what_is_not_utf8_is_not_written(cli: Cli, file: Path, words: tuple[str, ...]) -> None:
+    """A TOML file could not hold it."""
+    outcome = cli("config", "set", *words)
+
+    assert outcome.exit_code == 2
+    assert outcome.stderr.startswith("error: what is to be set is not UTF-8 text\n")
+    assert not file.exists()
+
+
 def test_a_mistake_in_the_file_stops_a_run_before_anything_is_sent(
     cli: Cli, file: Path, sandbox: Sandbox
 ) -> None:

@@ -65,13 +65,13 @@ def test_each_setting_is_read(env: dict[str, str], monkeypatch: pytest.MonkeyPat
         timeout_seconds=30,
         sandbox=False,
         profile="local",
-        profile_source=f"{env['NSCALE_CONFIG']}:8",
         profile_base_url="http://127.0.0.1:8080/v1",
         key_variable="LOCAL_KEY",
         send_size=False,
         response_format="b64_json",
         fetch_urls=True,
     )
+    assert settings.sources["profile"] == f"{env['NSCALE_CONFIG']}:8"
     assert settings.sources["model"] == f"{env['NSCALE_CONFIG']}:2"
     assert settings.sources["base_url"] == f"profile local, {env['NSCALE_CONFIG']}:11"
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from nscale_cli.config.setting_kinds import require_timeout
+from nscale_cli.config.checks import require_timeout
 from nscale_cli.config.settings import COMMON_SIZES, KEY_VARIABLES, SETTINGS, VARIABLES, Settings
 from nscale_cli.errors import UsageError
 from nscale_cli.request import Size
@@ -18,7 +18,6 @@ DEFAULTS = Settings(
     preview_style="ascii",
     output=None,
     profile=None,
-    profile_source="default",
     profile_base_url=None,
     key_variable=None,
     send_size=True,

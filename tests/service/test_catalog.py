@@ -1,4 +1,4 @@
-"""The kept lists of models: whole, private, and never a failure."""
+"""The stored lists of models: whole, private, and never a failure."""
 
 import os
 import stat
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nscale_cli.service.model_cache import cache_directory, keep, kept, kept_ids
+from nscale_cli.config.directories import cache_directory
+from nscale_cli.service.catalog import load, store, stored_ids
 from nscale_cli.service.models import Model, ModelList
 
 URL = "https://one.example/v1"
@@ -33,26 +34,26 @@ def files(env: dict[str, str]) -> list[Path]:
 
 def test_a_list_comes_back_as_it_was_kept(env: dict[str, str]) -> None:
     """With its moment and every field, for its own service only."""
-    keep(listed("a", "b\x1b[31m\ud800"), env)
+    store(listed("a", "b\x1b[31m\ud800"), env)
 
-    assert kept(URL, env) == listed("a", "b\x1b[31m\ud800")
-    assert kept("https://two.example/v1", env) is None
+    assert load(URL, env) == listed("a", "b\x1b[31m\ud800")
+    assert load("https://two.example/v1", env) is None
 
 
 def test_each_service_has_one_file_which_the_next_list_replaces(env: dict[str, str]) -> None:
     """Nothing else is left in the folder."""
-    keep(listed("a"), env)
-    keep(listed("b"), env)
-    keep(listed("c", base_url="https://two.example/v1"), env)
+    store(listed("a"), env)
+    store(listed("b"), env)
+    store(listed("c", base_url="https://two.example/v1"), env)
 
     assert len(files(env)) == 2
-    assert kept(URL, env) == listed("b")
+    assert load(URL, env) == listed("b")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
 def test_the_file_is_its_owners_alone(env: dict[str, str]) -> None:
     """Which models somebody uses is nobody else's business."""
-    keep(listed("a"), env)
+    store(listed("a"), env)
 
     (path,) = files(env)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -82,21 +83,21 @@ GOOD = (
 )  # fmt: skip
 def test_a_file_that_makes_no_sense_is_no_list(env: dict[str, str], data: bytes) -> None:
     """Damaged, foreign, of another version, or huge."""
-    keep(listed("a"), env)
+    store(listed("a"), env)
     (path,) = files(env)
     path.write_bytes(GOOD + b', "models": []}')
-    assert kept(URL, env) is not None  # the control
+    assert load(URL, env) is not None  # the control
     path.write_bytes(data)
 
-    assert kept(URL, env) is None
-    assert kept_ids(env) == []
+    assert load(URL, env) is None
+    assert stored_ids(env) == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX files")
 @pytest.mark.parametrize("kind", ["folder", "fifo", "loop", "device"])
 def test_what_is_no_file_is_no_list_and_no_failure(env: dict[str, str], kind: str) -> None:
     """Reading ends, and writing does as well as it can."""
-    keep(listed("a"), env)
+    store(listed("a"), env)
     (path,) = files(env)
     path.unlink()
     {
@@ -106,10 +107,10 @@ def test_what_is_no_file_is_no_list_and_no_failure(env: dict[str, str], kind: st
         "device": lambda: path.symlink_to("/dev/zero"),
     }[kind]()
 
-    assert kept(URL, env) is None
-    assert kept_ids(env) == []
-    keep(listed("b"), env)
-    assert (kept(URL, env) is None) is (kind == "folder")
+    assert load(URL, env) is None
+    assert stored_ids(env) == []
+    store(listed("b"), env)
+    assert (load(URL, env) is None) is (kind == "folder")
     assert files(env) == [path]
 
 
@@ -124,9 +125,9 @@ def test_a_folder_that_cannot_be_is_no_failure(
         monkeypatch.setenv(name, str(tmp_path / "file"))
     env = {"XDG_CACHE_HOME": str(homes[kind])}
 
-    keep(listed("a"), env)
+    store(listed("a"), env)
 
-    assert (kept(URL, env) is not None) is (kind == "missing")
+    assert (load(URL, env) is not None) is (kind == "missing")
     assert not Path("x").exists()
 
 
@@ -140,18 +141,18 @@ def test_without_a_variable_the_system_says_where_caches_are() -> None:
 
 def test_a_list_that_would_be_too_large_is_not_kept(env: dict[str, str]) -> None:
     """What could not be read again replaces nothing."""
-    keep(listed("a"), env)
-    keep(listed("x" * 17_000_000), env)
+    store(listed("a"), env)
+    store(listed("x" * 17_000_000), env)
 
-    assert kept(URL, env) == listed("a")
+    assert load(URL, env) == listed("a")
 
 
 def test_ids_for_the_shell_are_harmless_few_and_image_models_first(env: dict[str, str]) -> None:
     """Of all services together."""
-    keep(listed("meta/llama", "$(reboot)", "a b", "x\x1b[31m", "a" * 201, "flux-1"), env)
-    keep(listed("flux-2", "flux-1", base_url="https://two.example/v1"), env)
-    assert set(kept_ids(env)[:2]) == {"flux-1", "flux-2"}
-    assert kept_ids(env)[2:] == ["meta/llama"]
+    store(listed("meta/llama", "$(reboot)", "a b", "x\x1b[31m", "a" * 201, "flux-1"), env)
+    store(listed("flux-2", "flux-1", base_url="https://two.example/v1"), env)
+    assert set(stored_ids(env)[:2]) == {"flux-1", "flux-2"}
+    assert stored_ids(env)[2:] == ["meta/llama"]
 
-    keep(listed(*(f"model-{number}" for number in range(5000))), env)
-    assert len(kept_ids(env)) == 500
+    store(listed(*(f"model-{number}" for number in range(5000))), env)
+    assert len(stored_ids(env)) == 500

@@ -1,9 +1,12 @@
-"""What a setting can be: its kind, and the checks that a value must pass."""
+"""What a setting's value must be, whether a flag, a variable or a file gives it.
+
+A check takes the value and the words for where it stands; it returns the value, or raises an
+NscaleError that begins with these words.
+"""
 
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 
 from nscale_cli.errors import UsageError
@@ -34,31 +37,6 @@ def anything(value: object, _source: str) -> object:
     return value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """One setting, as the settings file names it. `variable` is empty where it has none.
-
-    `check` takes a value of the kind and the words for where it stands; it returns the value, or
-    raises an NscaleError that begins with these words.
-    """
-
-    name: str
-    meaning: str
-    kind: Kind = Kind.TEXT
-    variable: str = ""
-    default: object = None
-    check: Check = anything
-
-    def parse(self, text: str, source: str) -> object:
-        """Return what `text`, from a variable or a command line, means; raise NscaleError."""
-        value: object = text
-        if self.kind is Kind.SWITCH:
-            value = switch(text, source)
-        if self.kind is Kind.NUMBER:
-            value = _number(text, source)
-        return self.check(value, source)
-
-
 def model_id(value: object, source: str) -> object:
     """Return the id of a model; raise UsageError where it is empty."""
     if not str(value).strip():
@@ -78,7 +56,7 @@ def size_text(value: object, source: str) -> object:
 
 
 def home_path(value: object, _source: str) -> object:
-    """Return a path in which a leading ~ is the home folder, as a shell would have made it."""
+    """Return a path in which a leading ~ is the home directory, as a shell would have made it."""
     return os.path.expanduser(str(value))  # noqa: PTH111 - a template, and "-", are no paths
 
 
@@ -137,7 +115,8 @@ def switch(text: str, source: str) -> bool:
     raise UsageError(f"{source} is {text[:40]!r}", hint="write 1 or 0")
 
 
-def _number(text: str, source: str) -> float:
+def number(text: str, source: str) -> float:
+    """Return the number that `text` is; raise UsageError naming `source` if it is none."""
     try:
         return float(text)
     except ValueError:
