@@ -124,7 +124,7 @@ MUTANTS = (
     ),
     Mutant(
         "private-keys",
-        "storage/private_files.py",
+        "storage/disk.py",
         "OWNER_ONLY = 0o600",
         "OWNER_ONLY = 0o644",
         "tests/commands/test_auth.py",

@@ -15,8 +15,8 @@ from nscale_cli.credentials import keyring as system_keyring
 from nscale_cli.credentials.keyring import KeyringUnavailable
 from nscale_cli.errors import AuthenticationError, ConfigurationError
 from nscale_cli.redact import excerpt
-from nscale_cli.storage.disk import read_bounded
-from nscale_cli.storage.private_files import OWNER_ONLY, locked, replace_file
+from nscale_cli.storage.disk import OWNER_ONLY, read_bounded
+from nscale_cli.storage.private_files import locked, replace_file
 
 _KEYRING = "keyring"
 _VERSION = 1

@@ -4,7 +4,7 @@ import os
 import re
 import string
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -16,7 +16,7 @@ from nscale_cli.request import ImageRequest
 
 EXTENSIONS = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 _FORMAT_OF_SUFFIX = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
-_OTHER_FORMATS = (".avif", ".bmp", ".gif", ".heic", ".jxl", ".pdf", ".svg", ".tif", ".tiff")
+OTHER_FORMATS = (".avif", ".bmp", ".gif", ".heic", ".jxl", ".pdf", ".svg", ".tif", ".tiff")
 _OWN_NAME = "{slug}.{ext}"
 _FIELDS = ("slug", "model", "size", "index", "date", "time", "hash", "ext")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
@@ -85,7 +85,7 @@ class Target:
     def path(self, *, index: int, image_format: str, sha256: str) -> Path:
         """Return the path of image `index` (from 1), before any numbering."""
         late = {"index": str(index), "ext": EXTENSIONS.get(image_format, "bin"), "hash": sha256[:8]}
-        filled = disk_path(_fill(self.template, self.values | late))
+        filled = disk_path(fill(self.template, self.values | late))
         if not (self.exact and self.several):
             return filled
         return filled.with_name(f"{filled.stem}-{index}{filled.suffix}")
@@ -113,14 +113,14 @@ def plan(output: str | None, request: ImageRequest, *, cwd: Path, now: datetime)
     if output is None:
         name = _OWN_NAME
     elif os.path.isdir(cwd / disk_path(output)):  # noqa: PTH112 - is_dir() may raise
-        name = os.path.join(_literal(output), _OWN_NAME)  # noqa: PTH118 - text with fields
+        name = os.path.join(literal(output), _OWN_NAME)  # noqa: PTH118 - text with fields
     elif "{" in output:
         name = output + (_OWN_NAME if _ends_as_directory(output) else "")
     elif _ends_as_directory(output):
-        name = _literal(output) + _OWN_NAME
+        name = literal(output) + _OWN_NAME
     else:
-        name, exact = _literal(output), True
-    template = os.path.join(_literal(str(cwd)), name)  # noqa: PTH118 - text with fields
+        name, exact = literal(output), True
+    template = os.path.join(literal(str(cwd)), name)  # noqa: PTH118 - text with fields
     target = Target(template=template, values=values, exact=exact, several=request.count > 1)
     _require_writable_name(target)
     return target
@@ -133,7 +133,8 @@ def candidates(path: Path) -> Iterator[Path]:
         yield path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """Return the template that stands for `text` itself, whatever braces it holds."""
     return text.replace("{", "{{").replace("}", "}}")
 
 
@@ -141,7 +142,8 @@ def _ends_as_directory(output: str) -> bool:
     return output.endswith(("/", os.sep))
 
 
-def _fill(template: str, values: dict[str, str]) -> str:
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """Return the template with its fields filled in."""
     parts = []
     for literal, field, _, _ in string.Formatter().parse(template):
         parts.append(literal)
@@ -153,7 +155,7 @@ def _fill(template: str, values: dict[str, str]) -> str:
 def _require_writable_name(target: Target) -> None:
     _require_known_fields(target.template)
     suffix = Path(target.template).suffix.lower()
-    if suffix in _OTHER_FORMATS:
+    if suffix in OTHER_FORMATS:
         raise UsageError(
             f"-o asks for {suffix}, which nscale cannot write", hint="use .png, .jpg or .webp"
         )

@@ -4,17 +4,16 @@ Each is replaced whole or not at all, for no other user to read. What is read, c
 is locked meanwhile.
 """
 
+import contextlib
 import os
 import stat
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from nscale_cli.storage.disk import CREATE, write_whole
+from nscale_cli.storage.disk import CREATE, OWNER_ONLY, write_whole
+from nscale_cli.storage.lock import take
 
-OWNER_ONLY = 0o600
 _OWNER_ONLY_DIRECTORY = 0o700
 _LOCK = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _MAX_LOCK_SECONDS = 30.0
@@ -44,7 +43,7 @@ def replace_file(path: Path, data: bytes, *, keep_mode: bool = False) -> None:
         raise
 
 
-@contextmanager
+@contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the file at `path` against other programs that do so, too; raise OSError.
 
@@ -63,31 +62,10 @@ def locked(path: Path) -> Iterator[None]:
 
 def _wait_for_lock(descriptor: int) -> None:
     deadline = time.monotonic() + _MAX_LOCK_SECONDS
-    while not _try_lock(descriptor):
+    while not take(descriptor):
         if time.monotonic() > deadline:
             raise OSError(None, "another program has it locked")
         time.sleep(_SLICE_SECONDS)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except PermissionError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
 
 
 def _target(path: Path) -> Path:
@@ -97,3 +75,15 @@ def _target(path: Path) -> Path:
 
 def _make_directory(directory: Path) -> None:
     directory.mkdir(mode=_OWNER_ONLY_DIRECTORY, parents=True, exist_ok=True)
+
+
+def sync_directory(directory: Path) -> None:
+    """Bring names that were given in `directory` to the disk, where the system can do that."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some file systems cannot, and need not
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,192 @@
+"""Making the plan of a run: keys, names, and every mistake, before anything is sent.
+
+    names = RowNames(template, now=now, rows_at_most=count)
+    summary = write_plan(run, header, rows, names=names, mistakes=mistakes)   # all or nothing
+
+Where rows come from is not this module's affair: a file (`read_rows.py`), or axes.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from filecmp import cmp
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, Self
+
+from nscale_cli.errors import UsageError
+from nscale_cli.redact import excerpt
+from nscale_cli.request import ImageRequest
+from nscale_cli.runs.plan import (
+    LAST_LINE,
+    PlanHeader,
+    PlannedRow,
+    RunDirectory,
+    header_line,
+    read_header,
+    read_plan,
+    row_data,
+)
+from nscale_cli.runs.row_names import RowNames
+from nscale_cli.runs.rows import MistakeList, Row
+from nscale_cli.storage.private_files import sync_directory
+from nscale_cli.storage.spill import SpilledMap
+
+_DIGEST_DIGITS = 16
+
+
+@dataclass(slots=True, kw_only=True)
+class PlanSummary:
+    """What a plan came to: rows, the images that they ask for, and rows equal to earlier ones."""
+
+    rows: int = 0
+    images: int = 0
+    equal_rows: int = 0
+    models: set[str] = field(default_factory=set)
+
+
+def _digest_in(key: str) -> str:
+    """Return the part of a key that equal rows share."""
+    return key.partition("#")[0]
+
+
+def digest_of(base_url: str, request: ImageRequest) -> str:
+    """Return the part of a row's key that tells what is bought, and where."""
+    body = json.dumps(request.body, sort_keys=True, separators=(",", ":"))
+    return sha256(f"{base_url}\n{body}".encode()).hexdigest()[:_DIGEST_DIGITS]
+
+
+class RowKeys:
+    """Gives rows their keys: equal rows are counted, so that intended repeats stay repeats."""
+
+    def __init__(self, base_url: str) -> None:
+        """Count from nothing; `base_url` is the service of rows that name none."""
+        self._base_url, self._counts = base_url, SpilledMap()
+
+    def close(self) -> None:
+        """Forget the counts."""
+        self._counts.close()
+
+    def key_for(self, row: Row) -> tuple[str, int]:
+        """Return the row's key, and the how-manieth of its equals it is (from 1)."""
+        digest = digest_of(row.service or self._base_url, row.request)
+        count = int(self._counts.get(digest) or 0) + 1
+        self._counts[digest] = str(count)
+        return f"{digest}#{count}", count
+
+
+def write_plan(
+    run: RunDirectory,
+    header: PlanHeader,
+    rows: Iterable[Row],
+    *,
+    names: RowNames,
+    mistakes: MistakeList,
+    unique: bool = False,
+    limit: int | None = None,
+) -> PlanSummary:
+    """Write the plan of these rows, at once, and return what it comes to.
+
+    Raises RowsRefused with the mistakes of all rows, and UsageError where the folder cannot be
+    written; then the plan that was there stays. `unique` leaves out rows equal to an earlier one,
+    `limit` all but the first; both are checked all the same. An equal plan is not written again,
+    so that several shards can make it at the same time.
+    """
+    with _Planning(run, header, names, mistakes) as planning, _replacing(run.plan) as file:
+        file.write(header_line(header))
+        for planned, count in planning.each(rows):
+            if (unique and count > 1) or planning.summary.rows == limit:
+                continue
+            file.write(",\n" if planning.summary.rows else "\n")
+            file.write(json.dumps(row_data(planned), ensure_ascii=False))
+            planning.add(planned, count)
+        mistakes.require_none()
+        file.write(f"\n{LAST_LINE}\n")
+    return planning.summary
+
+
+class _Planning:
+    """Makes planned rows of rows, and notes what is wrong with their names and ids."""
+
+    def __init__(
+        self, run: RunDirectory, header: PlanHeader, names: RowNames, mistakes: MistakeList
+    ) -> None:
+        self.summary = PlanSummary()
+        self._names, self._mistakes = names, mistakes
+        self._keys, self._ids, self._earlier = RowKeys(header.base_url), SpilledMap(), SpilledMap()
+        before = read_header(run)
+        if before is not None and before.base_url == header.base_url:
+            for planned in read_plan(run):
+                if planned.row.id:
+                    self._earlier[planned.row.id] = _digest_in(planned.key)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in (self._names, self._keys, self._ids, self._earlier):
+            each.close()
+
+    def each(self, rows: Iterable[Row]) -> Iterator[tuple[PlannedRow, int]]:
+        """Yield each row with how many equals there have been, itself included."""
+        for number, row in enumerate(rows, start=1):
+            key, count = self._keys.key_for(row)
+            try:
+                path = self._names.path_for(row, number)
+            except UsageError as error:
+                self._mistakes.add(row.line, "out" if row.out else "", error.message)
+                continue
+            self._check_id(row, key)
+            yield PlannedRow(key=key, number=number, path=path, row=row), count
+
+    def add(self, planned: PlannedRow, count: int) -> None:
+        """Count a row that is part of the plan."""
+        summary, request = self.summary, planned.request
+        summary.rows += 1
+        summary.images += request.count
+        summary.equal_rows += count > 1
+        summary.models.add(request.model)
+
+    def _check_id(self, row: Row, key: str) -> None:
+        if not row.id:
+            return
+        name = excerpt(row.id, 60)
+        line = self._ids.get(row.id)
+        if line is not None:
+            self._mistakes.add(row.line, "id", f"{name!r} is the id of line {line}, too")
+        self._ids[row.id] = str(row.line)
+        if self._earlier.get(row.id) not in (None, _digest_in(key)):
+            self._mistakes.add(
+                row.line,
+                "id",
+                f"{name!r} names another request in this folder's plan; give the row a new id",
+            )
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[str]]:
+    """Yield a file that takes the place of `path` in the end, whole, unless there is an error."""
+    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("x", encoding="utf-8", newline="\n") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if not _are_equal(temporary, path):
+            temporary.replace(path)
+            sync_directory(path.parent)
+    except OSError as error:
+        raise UsageError(
+            f"the folder {path.parent} cannot be written to: {error.strerror}; nothing was sent",
+            hint="choose another with -o FOLDER",
+        ) from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _are_equal(one: Path, other: Path) -> bool:
+    return other.exists() and cmp(one, other, shallow=False)

@@ -1,0 +1,116 @@
+"""What a resumed run does with each row: what may have been paid for is not bought again."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from pathlib import Path
+
+from nscale_cli.request import SavedImage
+from nscale_cli.runs.plan import PlannedRow, RunDirectory
+from nscale_cli.runs.row_names import target_of
+from nscale_cli.runs.states import RowHistory, RowState
+from nscale_cli.service.decode import sniff
+from nscale_cli.storage.names import EXTENSIONS, Target, disk_path
+
+
+class Action(StrEnum):
+    """What happens to a row when a run goes on."""
+
+    SEND = "send"
+    SEND_AGAIN = "send_again"  # with the idempotency key of the request that may have been billed
+    KEEP = "keep"  # saved, and the files are there
+    LEAVE = "leave"  # listed, and left alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeOptions:
+    """What the user allows. `redo` are ids, keys or numbers of rows to buy once more."""
+
+    redo: frozenset[str] = frozenset()
+    retry_refused: bool = False
+    retry_billed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What happens to a row, and why: words that people read where it is left alone."""
+
+    action: Action
+    why: str = ""
+
+
+def decide(
+    planned: PlannedRow, history: RowHistory, options: ResumeOptions, run: RunDirectory
+) -> Decision:
+    """Return what happens to a row with this history. Adopt what a crash left before this."""
+    if names_of(planned) & options.redo:
+        return Decision(action=Action.SEND)
+    state = history.state
+    if state in (RowState.NOT_SENT, RowState.NOT_BILLED):
+        return Decision(action=Action.SEND)
+    if state is RowState.SAVED:
+        gone = [path for path in saved_paths(history, run) if not os.path.lexists(path)]
+        if not gone:
+            return Decision(action=Action.KEEP)
+        return _leave(f"saved, but {gone[0]} is gone", "buy it again with --redo")
+    if state is RowState.PAID:
+        return _leave(f"paid for, but {history.message}", "buy it again with --redo")
+    if state is RowState.REFUSED:
+        if options.retry_refused:
+            return Decision(action=Action.SEND)
+        return _leave(f"refused: {history.message}", "send it again with --retry-refused")
+    if options.retry_billed:
+        return Decision(action=Action.SEND_AGAIN)
+    what = "sent, and then the run was cut off" if history.open else history.message
+    return _leave(
+        f"may have been billed: {what}", "look at your usage page, then --retry-billed or --redo"
+    )
+
+
+def _leave(why: str, then: str) -> Decision:
+    return Decision(action=Action.LEAVE, why=f"{why}; {then}")
+
+
+def names_of(planned: PlannedRow) -> set[str]:
+    """Return what a row may be called with --redo: its id, its key, its number."""
+    return {planned.key, str(planned.number)} | ({planned.row.id} if planned.row.id else set())
+
+
+def saved_paths(history: RowHistory, run: RunDirectory) -> Iterator[Path]:
+    """Yield where the row's images were saved."""
+    for image in history.images:
+        yield run.path / disk_path(str(image.get("path", "")))
+
+
+def left_by_crash(planned: PlannedRow, history: RowHistory, run: RunDirectory) -> list[SavedImage]:
+    """Return the images of a request whose end is not in the journal, as many as are there.
+
+    A name appears with a whole image behind it or not at all, and this one was free when the
+    request was sent; so what is there now was made by it.
+    """
+    if not history.open or not history.path or "{hash}" in history.path:
+        return []
+    target = target_of(run.path, history.path)
+    found = (_image_of(target, index) for index in range(1, planned.request.count + 1))
+    return [image for image in found if image is not None]
+
+
+def _image_of(target: Target, index: int) -> SavedImage | None:
+    for name in EXTENSIONS:
+        path = target.path(index=index, image_format=name, sha256="")
+        try:
+            data = path.read_bytes() if path.is_file() else b""
+        except OSError:
+            continue
+        image_format, size = sniff(data)
+        if image_format is not None:
+            return SavedImage(
+                path=path,
+                format=image_format,
+                size=size,
+                byte_count=len(data),
+                sha256=sha256(data).hexdigest(),
+            )
+    return None

@@ -1,0 +1,129 @@
+"""Shares of a run for several machines: which rows are whose, and who has which share now."""
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from nscale_cli.errors import UsageError
+from nscale_cli.redact import excerpt
+from nscale_cli.runs.plan import RunDirectory
+from nscale_cli.storage.lock import Locked, locked, owner_of
+
+_MAX_SHARDS = 100_000
+_HINT = "such as 2/4, or auto in a job of Slurm, Kubernetes or GNU parallel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """Part `number` (from 1) of `count` of a run; 1 of 1 is all of it."""
+
+    number: int = 1
+    count: int = 1
+
+    def holds(self, key: str) -> bool:
+        """Return whether the row of this key belongs to the shard, whatever else is planned."""
+        if self.count == 1:
+            return True
+        return int(sha256(key.encode()).hexdigest()[:15], 16) % self.count == self.number - 1
+
+    @property
+    def suffix(self) -> str:
+        """What tells its files from those of other shards."""
+        return "" if self.count == 1 else f"-{self.number}of{self.count}"
+
+    def journal(self, run: RunDirectory) -> Path:
+        """Return the file of this shard's journal."""
+        return run.bookkeeping / f"journal{self.suffix}.jsonl"
+
+    def lock(self, run: RunDirectory) -> Path:
+        """Return the file of this shard's lock."""
+        return run.bookkeeping / f"lock{self.suffix}"
+
+
+def parse_shard(text: str | None, env: Mapping[str, str]) -> Shard:
+    """Return the shard that `--shard` names; raise UsageError where it names none."""
+    if text is None:
+        return Shard()
+    if text == "auto":
+        return _shard_of_job(env)
+    number, slash, count = text.partition("/")
+    if not slash:
+        raise UsageError(f"--shard {excerpt(text, 40)!r} is not I/N", hint=_HINT)
+    return _shard(number, count, "--shard")
+
+
+def _shard_of_job(env: Mapping[str, str]) -> Shard:
+    """Return the share of this task among those of its job."""
+    if "SLURM_ARRAY_TASK_ID" in env:
+        step = _number(env.get("SLURM_ARRAY_TASK_STEP") or "1", "SLURM_ARRAY_TASK_STEP")
+        first = _number(env.get("SLURM_ARRAY_TASK_MIN", ""), "SLURM_ARRAY_TASK_MIN")
+        task = _number(env["SLURM_ARRAY_TASK_ID"], "SLURM_ARRAY_TASK_ID")
+        number = (task - first) // max(1, step) + 1
+        return _shard(str(number), env.get("SLURM_ARRAY_TASK_COUNT", ""), "SLURM_ARRAY_TASK_COUNT")
+    if "JOB_COMPLETION_INDEX" in env:
+        index = _number(env["JOB_COMPLETION_INDEX"], "JOB_COMPLETION_INDEX")
+        return _shard(str(index + 1), env.get("NSCALE_SHARDS", ""), "NSCALE_SHARDS")
+    if "PARALLEL_SEQ" in env:
+        return _shard(env["PARALLEL_SEQ"], env.get("NSCALE_SHARDS", ""), "NSCALE_SHARDS")
+    raise UsageError(
+        "--shard auto finds none of SLURM_ARRAY_TASK_ID, JOB_COMPLETION_INDEX and PARALLEL_SEQ",
+        hint="say which part this is: --shard I/N",
+    )
+
+
+def _shard(number: str, count: str, source: str) -> Shard:
+    """Return the shard of these digits; `source` is what would have to be put right."""
+    shard = Shard(number=_number(number, source), count=_number(count, source))
+    if not 1 <= shard.number <= shard.count <= _MAX_SHARDS:
+        raise UsageError(f"{source}: there is no part {shard.number} of {shard.count}", hint=_HINT)
+    return shard
+
+
+def _number(text: str, source: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise UsageError(f"{source}: {excerpt(text, 40)!r} is not a number", hint=_HINT)
+    return int(text)
+
+
+@contextmanager
+def owning(run: RunDirectory, shard: Shard) -> Iterator[None]:
+    """Own the shard's rows; raise UsageError at once where another process has some of them."""
+    with ExitStack() as stack:
+        try:
+            run.bookkeeping.mkdir(parents=True, exist_ok=True)
+            lock = locked(shard.lock(run), owner=f"{os.getpid()} on {socket.gethostname()}")
+            stack.enter_context(lock)
+        except Locked as other:
+            raise _taken(run, other.owner) from None
+        except OSError as error:
+            raise UsageError(
+                f"the folder {run.path} cannot be written to: {error.strerror}; nothing was sent",
+                hint="choose another with -o FOLDER",
+            ) from None
+        _require_no_overlap(run, shard)
+        yield
+
+
+def _require_no_overlap(run: RunDirectory, shard: Shard) -> None:
+    """Raise UsageError where a run that is cut otherwise is at work on some of the same rows.
+
+    Of two that start at once, each has its own lock before it looks at the other's.
+    """
+    for path in sorted(run.bookkeeping.glob("lock*")):
+        if path == shard.lock(run) or path.name.endswith(f"of{shard.count}"):
+            continue
+        owner = owner_of(path)
+        if owner is not None:
+            raise _taken(run, owner)
+
+
+def _taken(run: RunDirectory, owner: str) -> UsageError:
+    process = f"process {excerpt(owner, 80)}" if owner else "another process"
+    return UsageError(
+        f"{process} is at work in {run.path}; nothing was sent",
+        hint="wait until it has ended, or choose another folder with -o",
+    )
