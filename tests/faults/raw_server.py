@@ -15,6 +15,7 @@ from typing import Self
 
 HOST = "127.0.0.1"
 _MAX_DRIP_SECONDS = 60.0
+_MAX_JOIN_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -51,13 +52,18 @@ class Connection:
             self._client.sendall(data)
 
     def drip(self, pieces: Iterator[bytes], pause_seconds: float) -> None:
-        """Send the pieces one by one until the client goes away."""
+        """Send the pieces one by one until the client goes away, which ends a pause at once."""
         end = time.monotonic() + _MAX_DRIP_SECONDS
         with contextlib.suppress(OSError):
             for piece in pieces:
                 self._client.sendall(piece)
-                if self._stopping.wait(pause_seconds) or time.monotonic() > end:
+                if self._has_gone(pause_seconds) or time.monotonic() > end:
                     return
+
+    def _has_gone(self, pause_seconds: float) -> bool:
+        """Pause, and return early and True where the client, or the test, has ended."""
+        spoke, _, _ = select.select([self._client], [], [], pause_seconds)
+        return self._stopping.is_set() or (bool(spoke) and not self._client.recv(65536))
 
     def hang(self) -> None:
         """Say nothing until the client goes away or the test ends."""
@@ -130,6 +136,7 @@ class RawServer:
     played: int = 0
     stopping: threading.Event = field(default_factory=threading.Event)
     _listener: socket.socket = field(init=False)
+    _clients: list[socket.socket] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -155,16 +162,18 @@ class RawServer:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        """Let every connection go and wait for its thread."""
+        """End every connection, and see that its thread ends."""
         self.stopping.set()
-        for thread in list(self._threads):
-            thread.join(10)
+        _join(self._threads[:1])  # from here on no connection is added
         self._listener.close()
+        for client in self._clients:
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)  # wakes a thread that reads, writes or pauses
+        _join(self._threads[1:])
 
     def settled(self) -> Self:
         """Return the server once every connection that a client has left is done with."""
-        for thread in self._threads[1:]:
-            thread.join(10)
+        _join(self._threads[1:])
         return self
 
     def _start(self, work: Callable[..., None], *arguments: object) -> None:
@@ -177,34 +186,49 @@ class RawServer:
             with contextlib.suppress(TimeoutError, OSError):
                 client, _ = self._listener.accept()
                 self.connections += 1
-                self._start(self._serve, client)
+                self._start(self._serve, self._opened(client))
 
-    def _secure(self, client: socket.socket) -> socket.socket | None:
-        """Return the connection after its TLS handshake, or None where that failed."""
-        if self.tls is None:
-            return client
+    def _opened(self, accepted: socket.socket) -> socket.socket:
+        """Return the connection, which `__exit__` can end; its TLS handshake is still to come."""
+        accepted.settimeout(_MAX_DRIP_SECONDS)
+        client = (
+            self.tls.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
+            if self.tls
+            else accepted
+        )
+        self._clients.append(client)
+        return client
+
+    def _is_secure(self, client: socket.socket) -> bool:
+        """Return whether the TLS handshake succeeded, where there is to be one."""
         try:
-            return self.tls.wrap_socket(client, server_side=True)
+            if isinstance(client, ssl.SSLSocket):
+                client.do_handshake()
         except OSError:
             self.failed_handshakes += 1
-            return None
+            return False
+        return True
 
-    def _serve(self, accepted: socket.socket) -> None:
-        accepted.settimeout(_MAX_DRIP_SECONDS)
-        with accepted:
-            client = self._secure(accepted)
-            if client is None:
+    def _serve(self, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError):
+            if not self._is_secure(client):
                 return
-            with client, contextlib.suppress(OSError):
-                while (request := read_request(client)) is not None:
-                    if request.head.startswith(b"GET /v1/models "):
-                        self.queries.append(request)
-                        self.models(Connection(client, self.stopping))
-                        return
-                    self.requests.append(request)
-                    script = self.scripts[min(len(self.requests), len(self.scripts)) - 1]
-                    self.played += 1
-                    script(Connection(client, self.stopping))
+            while (request := read_request(client)) is not None:
+                if request.head.startswith(b"GET /v1/models "):
+                    self.queries.append(request)
+                    self.models(Connection(client, self.stopping))
+                    return
+                self.requests.append(request)
+                script = self.scripts[min(len(self.requests), len(self.scripts)) - 1]
+                self.played += 1
+                script(Connection(client, self.stopping))
+
+
+def _join(threads: list[threading.Thread]) -> None:
+    """Wait for the threads, and fail where one does not end: it would act in a later test."""
+    for thread in threads:
+        thread.join(_MAX_JOIN_SECONDS)
+        assert not thread.is_alive(), "a connection of the server does not end"
 
 
 def _no_models(connection: Connection) -> None:
