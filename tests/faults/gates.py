@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from tests.conftest import KEY, Program
+from tests.conftest import KEY, Program, looking_first_in
 from tests.faults.conftest import good_reply
 from tests.faults.raw_server import Connection, RawServer, response
 
@@ -55,7 +55,7 @@ class Gate:
         self.folder = folder / "gate"
         self.folder.mkdir()
         (self.folder / "sitecustomize.py").write_text(_SITECUSTOMIZE)
-        self.env = {"PYTHONPATH": str(self.folder), "GATE": f"{self.folder}|{place}|{times}"}
+        self.env = looking_first_in(self.folder) | {"GATE": f"{self.folder}|{place}|{times}"}
 
     def wait(self, run: "subprocess.Popen[bytes]") -> None:
         """Return when the program has reached the gate."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import KEY, Cli, Program
+from tests.conftest import KEY, Cli, Program, looking_first_in
 from tests.faults.conftest import as_base64, reply_of
 from tests.faults.odd_images import IMAGES, LARGE, OTHERS
 from tests.faults.raw_server import RawServer, answers
@@ -158,7 +158,7 @@ def test_a_hostile_image_does_not_take_the_memory(
     """A process of its own, whose peak the kernel knows; and not a word from Python itself."""
     (program.cwd / "site").mkdir()
     (program.cwd / "site" / "sitecustomize.py").write_text(MEASURE)
-    env = program.env | {"PYTHONPATH": str(program.cwd / "site"), "PYTHONWARNINGS": "default"}
+    env = program.env | looking_first_in(program.cwd / "site") | {"PYTHONWARNINGS": "default"}
     data = (IMAGES | LARGE)[name]()
     serve(raw, data)
 

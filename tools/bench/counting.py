@@ -15,7 +15,8 @@ _COLLECTED = re.compile(r"Collected : ([0-9]+)")
 
 def environment(base_url: str, **more: str) -> dict[str, str]:
     """Return the variables of a counted or timed run: nothing of the user's own."""
-    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+    inherited = ("PATH", "SYSTEMROOT", "PYTHONPATH")  # the last: a copy of the package
+    kept = {name: os.environ[name] for name in inherited if name in os.environ}
     return kept | {
         "HOME": _HOME.name,
         "NSCALE_API_KEY": "sk-bench-0123456789abcdef",
