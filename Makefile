@@ -3,7 +3,7 @@
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 BIN = $(dir $(shell $(PYTHON) -c 'import sys; print(sys.executable)'))
 
-.PHONY: check lint test fix docs mutants bench guard bench-preview
+.PHONY: check lint test test-fast fix docs mutants bench guard bench-preview
 
 check: lint test
 
@@ -16,6 +16,10 @@ lint:
 
 test:
 	$(BIN)pytest -n auto --cov --cov-report=term
+
+# What one runs at each change. The slowest are named, so that they come to be marked.
+test-fast:
+	$(BIN)pytest -n auto -q -m "not fault and not terminal and not slow" --durations=5
 
 fix:
 	$(BIN)ruff check --fix .

@@ -37,6 +37,8 @@ _OWN_ESCAPES = re.compile(
     r"|\x1b\[\d{1,3}A\x1b7(?:\x1b_G[a-z]=[A-Za-z0-9+/=,;]*\x1b\\)+\x1b8"
 )
 
+_FAULTS = Path(__file__).parent / "faults"
+
 # A slow machine is no failure.
 settings.register_profile("patient", parent=settings(), deadline=None)
 settings.load_profile("patient")
@@ -286,6 +288,15 @@ def models_reply(*entries: object) -> Answer:
 def images_reply(*items: object) -> Answer:
     """Return a reply of success whose `data` is `items`."""
     return Answer(body=json.dumps({"created": 1, "data": list(items)}).encode())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the fault tests by their folder; let parallel workers begin with what takes long."""
+    for item in items:
+        if _FAULTS in item.path.parents:
+            item.add_marker(pytest.mark.fault)
+    if hasattr(config, "workerinput"):  # else one worker counts instructions while others are idle
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -14,6 +14,8 @@ from tests.conftest import require_command
 
 pexpect = pytest.importorskip("pexpect", reason="there is no pexpect on Windows")
 
+pytestmark = pytest.mark.terminal
+
 SECONDS = 60  # a limit for a machine that hangs, not a measure of speed
 PROMPT = "READY> "
 TAB = "\t"

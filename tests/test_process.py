@@ -26,6 +26,7 @@ def test_the_module_and_the_command_are_the_same_program(program: Program) -> No
     assert program.run("--version").stdout == installed.stdout == f"nscale {__version__}\n"
 
 
+@pytest.mark.slow
 def test_twenty_runs_at_once_with_one_prompt_leave_twenty_files(program: Program) -> None:
     """No run takes a name from another, and no image is lost."""
     arguments = ("images", "generate", "A sunset", "--sandbox", "-z", "64x64", "-q")

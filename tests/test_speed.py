@@ -11,6 +11,7 @@ from tests.conftest import require_command
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="callgrind counts on Linux")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_no_run_takes_more_instructions_than_it_did() -> None:
     """As ratios to Typer alone and to the guide's script, counted beside them."""

@@ -192,6 +192,7 @@ def test_a_short_key_shows_nothing_of_itself(cli: Cli, sandbox: Sandbox) -> None
     assert "from -a\n" in outcome.stdout
 
 
+@pytest.mark.terminal
 @pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are POSIX's")
 def test_a_person_types_the_key_unseen(program: Program, sandbox: Sandbox) -> None:
     """In the real program, at a real terminal."""
@@ -213,6 +214,7 @@ def test_a_person_types_the_key_unseen(program: Program, sandbox: Sandbox) -> No
     }
 
 
+@pytest.mark.terminal
 @pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are POSIX's")
 @pytest.mark.parametrize(("key", "code"), [("\x03", 130), ("\x04", 4)])
 def test_ctrl_c_and_ctrl_d_at_the_question_store_nothing(

@@ -200,6 +200,7 @@ def test_tab_offers_the_profiles_and_survives_a_mistake(env: dict[str, str]) -> 
     assert profile_names(env) == []
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(codec="utf-8"), max_size=60))
 def test_any_text_is_settings_or_one_error(tmp_path_factory: object, text: str) -> None:
     """Whatever somebody saved there."""

@@ -10,9 +10,19 @@ from pathlib import Path
 import pytest
 
 from nscale_cli.sandbox.server import Sandbox
-from tests.conftest import KEY, Outcome, Program, require_command, require_invariants
+from tests.conftest import (
+    KEY,
+    Outcome,
+    Program,
+    looking_first_in,
+    require_command,
+    require_invariants,
+)
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="gnome-keyring is Linux's")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="gnome-keyring is Linux's"),
+]
 STORE = Path("home/.config/nscale/keys.json")
 # One session of a desktop: its bus, its keyring unlocked by a password, then what is to be run.
 SESSION = (
@@ -114,7 +124,7 @@ def test_with_a_variable_set_the_keyring_is_not_even_loaded(
     spy = program.cwd / "site"
     spy.mkdir()
     (spy / "keyring.py").write_text("open('loaded', 'w').close()\nraise ImportError('a spy')\n")
-    env = program.env | {"PYTHONPATH": str(spy)}
+    env = program.env | looking_first_in(spy)
     words = ("images", "generate", "cat", "-z", "64x64", "--base-url", sandbox.base_url)
 
     assert program.run(*words, env=env | {"NSCALE_API_KEY": KEY}).exit_code == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nscale_cli.redact import clean, excerpt
-from tests.conftest import KEY, Cli, Outcome, Program
+from tests.conftest import KEY, Cli, Outcome, Program, looking_first_in
 from tests.faults.conftest import good_reply, reply_of
 from tests.faults.raw_server import RawServer, Script, answers
 
@@ -278,6 +278,7 @@ def test_an_odd_width_does_not_break_the_run(
     injected(raw.posts == 2, f"COLUMNS={columns}")
 
 
+@pytest.mark.terminal
 def test_hostile_words_leave_a_real_terminal_as_it_was(
     raw: RawServer, injected: Injected, program: Program
 ) -> None:
@@ -286,7 +287,7 @@ def test_hostile_words_leave_a_real_terminal_as_it_was(
 
     bad = [text for text in PAYLOADS.values() if len(text) < 100]
     raw.scripts = [hostile_error(f"AAA{text}ZZZ", 429) for text in bad] + [answers(b"{}", 400)]
-    env = {"PYTHONPATH": str(no_waiting(program.cwd))}
+    env = looking_first_in(no_waiting(program.cwd))
     address = ("--base-url", raw.base_url, "-a", KEY, "--retry", "99", "--timeout", "6000")
     session = Session(program, "images", "generate", "cat", *address, "-m", "m[/]\x1bc", **env)
 

@@ -18,7 +18,10 @@ from tests.faults.gates import Gate, HalfReply, until
 from tests.faults.raw_server import Connection, RawServer, answers
 
 pexpect = pytest.importorskip("pexpect", reason="pseudo-terminals are POSIX's")
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the ways of Linux's terminals")
+pytestmark = [
+    pytest.mark.terminal,
+    pytest.mark.skipif(sys.platform != "linux", reason="the ways of Linux's terminals"),
+]
 
 Injected = Callable[[bool, str], None]
 

@@ -26,6 +26,11 @@ def _asking(server: RawServer) -> socket.socket:
     return client
 
 
+def test_every_test_of_this_folder_is_marked(request: pytest.FixtureRequest) -> None:
+    """So that `make test-fast` leaves it out."""
+    assert request.node.get_closest_marker("fault")
+
+
 def test_a_client_that_goes_away_ends_a_drip_at_once() -> None:
     """Not after the pause between two pieces."""
     with RawServer(scripts=[_drip]) as server:

@@ -30,6 +30,8 @@ from tests.preview.fake_terminal import (
     at_once,
 )
 
+pytestmark = pytest.mark.terminal
+
 Open = Callable[..., FakeTerminal]
 SHOW = ("images", "show", "fox.png", "--preview-style", "auto", "--debug")
 SILENT = Script()

@@ -154,6 +154,7 @@ def test_a_cmyk_picture_keeps_its_colours(tmp_path: Path) -> None:
     assert load(path, CANVAS).getpixel((30, 30)) == pytest.approx((250, 120, 10), abs=6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("image_format", "side"), [("webp", 4124), ("png", 5831), ("jpeg", 5831)])
 def test_a_picture_that_needs_too_much_memory_is_not_decoded(
     tmp_path: Path, image_format: str, side: int
@@ -215,6 +216,7 @@ WORST: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the peak of the memory")
 @pytest.mark.parametrize("name", WORST)
 def test_the_largest_pictures_need_less_than_400_mib(program: Program, name: str) -> None:

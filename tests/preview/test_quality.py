@@ -13,6 +13,8 @@ from tools.bench.preview import Row, quality
 from tools.bench.raster import CELL, COURIER_PRIME, Theme
 from tools.bench.renderers import ASCII, BLOCKS, STYLES, Renderer, ascii_magic
 
+pytestmark = pytest.mark.slow
+
 
 class Floor(NamedTuple):
     """What a style has to reach: SSIM and PSNR (dB) on average, and r in each picture."""

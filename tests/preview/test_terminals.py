@@ -13,6 +13,8 @@ from tests.conftest import require_command
 from tools.emulators import EMULATORS, Window
 from tools.terminals import Display, Photograph, photograph
 
+pytestmark = pytest.mark.terminal
+
 SHAPES = {"mountains": (512, 512), "city": (512, 512), "sea": (800, 450)}
 WINDOW = Window(columns=80, lines=30)
 FULL_WINDOW = Window(columns=80, lines=30, lines_above=30)

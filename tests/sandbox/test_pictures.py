@@ -195,6 +195,7 @@ def test_encoded_bytes_are_a_file_of_the_format_without_metadata(image_format: s
     assert not {"icc_profile", "comment", "xmp", "exif", "Software"} & opened.info.keys()
 
 
+@pytest.mark.slow
 def test_a_large_png_stays_moderate() -> None:
     """A 1024 x 1024 picture of any scene is below one and a half megabytes as a PNG."""
     for prompt in SCENES:

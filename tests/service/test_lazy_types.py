@@ -60,6 +60,7 @@ def names_of(how: str) -> dict[str, str]:
     return json.loads(process.stdout)  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 def test_every_public_name_is_the_same_with_and_without() -> None:
     """Whoever uses the types cannot tell how they came."""
     plain, lazy = names_of("plain"), names_of("lazy")

@@ -12,7 +12,10 @@ from tests.conftest import KEY, Program, ScriptedServer
 
 pexpect = pytest.importorskip("pexpect", reason="pseudo-terminals are POSIX's")
 pyte = pytest.importorskip("pyte")
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are POSIX's")
+pytestmark = [
+    pytest.mark.terminal,
+    pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are POSIX's"),
+]
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 COLUMNS, LINES = 100, 40
