@@ -99,6 +99,28 @@ class NscaleError(Exception):
         self.http_status = http_status
         self.request_id = request_id
 
+    def but(
+        self,
+        *,
+        message: str | None = None,
+        hint: str | None = None,
+        billed: Billed | None = None,
+        http_status: int | None = None,
+        request_id: str | None = None,
+    ) -> Self:
+        """Return a copy that says these things in their place; what is None stays as it is."""
+        changes = {
+            "message": message,
+            "hint": hint,
+            "billed": billed,
+            "http_status": http_status,
+            "request_id": request_id,
+        }
+        changed = type(self).__new__(type(self), message or self.message)
+        changed.__dict__.update(self.__dict__)
+        changed.__dict__.update((name, each) for name, each in changes.items() if each is not None)
+        return changed
+
 
 def _billed_by(code: ExitCode) -> Billed:
     return Billed(code.billed) if code.billed in tuple(Billed) else Billed.MAYBE
@@ -157,8 +179,19 @@ class RateLimited(NscaleError):
     """The service asks to wait; `retry_after_seconds` is None where it does not say how long."""
 
     code = ExitCode.RATE_LIMITED
-    retry_after_seconds: float | None = None
-    retry_forbidden = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        retry_after_seconds: float | None = None,
+        retry_forbidden: bool = False,
+    ) -> None:
+        """Say how long the service asks to wait, and whether it forbids another try."""
+        super().__init__(message, hint=hint)
+        self.retry_after_seconds = retry_after_seconds
+        self.retry_forbidden = retry_forbidden
 
 
 class AnswerTimeout(NscaleError):

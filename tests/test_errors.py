@@ -66,6 +66,28 @@ def test_rate_limit_knows_no_wait_until_it_is_told() -> None:
 
 
 @pytest.mark.parametrize(
+    "error",
+    [
+        errors.RequestRefused("no", hint="h", http_status=404, request_id="r"),
+        ServiceUnreachable("gone", temporary=True),
+        errors.RateLimited("wait", retry_after_seconds=3.0, retry_forbidden=True),
+        Stopped(signal.SIGINT, "stopped", billed=Billed.MAYBE),
+    ],
+)
+def test_a_copy_with_more_in_it_leaves_the_error_as_it_was(error: NscaleError) -> None:
+    """A later hand that knows more says it in a copy, which is otherwise the same."""
+    before = dict(vars(error))
+
+    copied = error.but(message="more", billed=Billed.YES)
+
+    assert vars(error) == before
+    assert type(copied) is type(error)
+    assert vars(copied) == before | {"message": "more", "billed": Billed.YES}
+    assert str(copied) == "more"
+    assert vars(error.but()) == before
+
+
+@pytest.mark.parametrize(
     ("name", "code"), [("SIGHUP", 129), ("SIGINT", 130), ("SIGTERM", 143)], ids=lambda value: value
 )
 def test_stop_has_the_exit_code_of_its_signal(name: str, code: int) -> None:

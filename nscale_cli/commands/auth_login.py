@@ -50,8 +50,7 @@ def login(
         Connection(base_url=url, api_key=key, timeout_seconds=settings.timeout_seconds, retries=0)
     )
     if check.error is not None:
-        check.error.message += "; the key was not stored"
-        raise check.error
+        raise check.error.but(message=f"{check.error.message}; the key was not stored")
     stored = KeyStore(terminal.env).store(origin, key.value)
     terminal.note(f"{origin} accepts the key; it is stored in {stored.place}")
     if stored.no_keyring_because:

@@ -89,8 +89,7 @@ def error_in(
         error = _no_credit(complaint)
     else:
         error = _status_error(reply, complaint, connection, model, now)
-    error.http_status, error.request_id = reply.status, reply.request_id
-    return error
+    return error.but(http_status=reply.status, request_id=reply.request_id)
 
 
 def complaint_in(body: bytes, redactor: Redactor) -> str:
@@ -165,13 +164,12 @@ def _redirected(reply: Reply) -> ConfigurationError:
 def _rate_limited(reply: Reply, complaint: _Complaint, now: datetime) -> RateLimited:
     seconds = retry_after_seconds(reply.headers.get("retry-after", ""), now)
     wait = f"; it asks to wait {seconds:.0f} s" if seconds is not None else ""
-    error = RateLimited(
+    return RateLimited(
         _sentence(f"too many requests (429){wait}", complaint),
         hint="wait, then run it again",
+        retry_after_seconds=seconds,
+        retry_forbidden=reply.headers.get("x-should-retry") == "false",
     )
-    error.retry_after_seconds = seconds
-    error.retry_forbidden = reply.headers.get("x-should-retry") == "false"
-    return error
 
 
 def retry_after_seconds(text: str, now: datetime) -> float | None:
