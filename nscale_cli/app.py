@@ -83,8 +83,8 @@ def _images() -> typer.Typer:
     from nscale_cli.commands import images_generate, images_show
 
     group = _new_group(IMAGES_HELP)
-    group.command("generate", help=images_generate.HELP)(images_generate.generate)
-    group.command("show", help=images_show.HELP)(images_show.show)
+    _add(group, "generate", images_generate.generate, images_generate.HELP)
+    _add(group, "show", images_show.show, images_show.HELP)
     return group
 
 
@@ -92,8 +92,8 @@ def _models() -> typer.Typer:
     from nscale_cli.commands import models_list, models_show
 
     group = _new_group(MODELS_HELP)
-    group.command("list", help=models_list.HELP)(models_list.list_models)
-    group.command("show", help=models_show.HELP)(models_show.show)
+    _add(group, "list", models_list.list_models, models_list.HELP)
+    _add(group, "show", models_show.show, models_show.HELP)
     return group
 
 
@@ -101,9 +101,9 @@ def _auth() -> typer.Typer:
     from nscale_cli.commands import auth_login, auth_logout, auth_status
 
     group = _new_group(AUTH_HELP)
-    group.command("login", help=auth_login.HELP)(auth_login.login)
-    group.command("logout", help=auth_logout.HELP)(auth_logout.logout)
-    group.command("status", help=auth_status.HELP)(auth_status.status)
+    _add(group, "login", auth_login.login, auth_login.HELP)
+    _add(group, "logout", auth_logout.logout, auth_logout.HELP)
+    _add(group, "status", auth_status.status, auth_status.HELP)
     return group
 
 
@@ -111,11 +111,11 @@ def _config() -> typer.Typer:
     from nscale_cli.commands import config_edit, config_set, config_show
 
     group = _new_group(CONFIG_HELP)
-    group.command("show", help=config_show.HELP)(config_show.show)
-    group.command("set", help=config_set.set_help())(config_set.set_setting)
-    group.command("unset", help=config_set.UNSET_HELP)(config_set.unset_setting)
-    group.command("edit", help=config_edit.EDIT_HELP)(config_edit.edit)
-    group.command("path", help=config_edit.PATH_HELP)(config_edit.path)
+    _add(group, "show", config_show.show, config_show.HELP)
+    _add(group, "set", config_set.set_setting, config_set.set_help())
+    _add(group, "unset", config_set.unset_setting, config_set.UNSET_HELP)
+    _add(group, "edit", config_edit.edit, config_edit.EDIT_HELP)
+    _add(group, "path", config_edit.path, config_edit.PATH_HELP)
     return group
 
 
@@ -164,10 +164,31 @@ def _new_group(text: str) -> typer.Typer:
     return group
 
 
-def _single(name: str, function: Callable[..., int], text: str) -> typer.Typer:
+def _single(name: str, function: Callable[..., Any], text: str) -> typer.Typer:
     single = typer.Typer(rich_markup_mode=None, add_completion=False)
-    single.command(name, help=text)(function)
+    _add(single, name, function, text)
     return single
+
+
+def _add(group: typer.Typer, name: str, function: Callable[..., Any], text: str) -> None:
+    group.command(name, cls=_Command, help=text)(function)
+
+
+class _Command(TyperCommand):
+    """A command; the run knows its name before its words are parsed, which may fail."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
+    ) -> Any:
+        """Parse the words."""
+        if parent is not None and parent.obj is not None:
+            parent.obj.invocation.command = command_of(f"{parent.command_path} {info_name}")
+        return super().make_context(info_name, args, parent, **extra)
+
+
+def command_of(path: str) -> str:
+    """Return a command's name without the program's."""
+    return path.partition(" ")[2]
 
 
 class _Program(TyperGroup):

@@ -26,20 +26,22 @@ def run(arguments: list[str], environment: Environment) -> int:
     """Run the program with `arguments` (without its name) and return the exit code."""
     for name in KEY_VARIABLES:
         environment.terminal.redactor.hide(environment.terminal.env.get(name, "").strip())
+    # As long as a command has not parsed its words: they may be wrong.
+    options = takewhile(lambda word: word != "--", arguments)
+    environment.invocation.as_json = "--json" in options
     try:
         return _invoke(arguments, environment)
     except NscaleError as error:
-        return _fail(error, arguments, environment.terminal)
+        return _fail(error, environment)
     except Interrupted as signal:
         environment.interrupts.hold()
         _clear_up()
-        stopped = Stopped(signal.signal_number, "stopped before anything was sent")
-        return _fail(stopped, arguments, environment.terminal)
+        return _fail(Stopped(signal.signal_number, "stopped before anything was sent"), environment)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else ExitCode.OK
     except Exception as bug:
         _explain(bug, environment.terminal)
-        return _fail(_internal_error(bug), arguments, environment.terminal)
+        return _fail(_internal_error(bug), environment)
 
 
 def _clear_up() -> None:
@@ -57,13 +59,22 @@ def _invoke(arguments: list[str], environment: Environment) -> int:
         _prepare_completion()
     import typer
 
-    from nscale_cli.app import build_app
+    from nscale_cli.app import build_app, command_of
 
     try:
-        code = build_app()(arguments, prog_name="nscale", obj=environment, standalone_mode=False)
+        result = build_app()(arguments, prog_name="nscale", obj=environment, standalone_mode=False)
     except typer.TyperException as error:
-        raise _usage_error(error) from None
-    return code if isinstance(code, int) else 0
+        context = getattr(error, "ctx", None)  # not every such error knows its own
+        if context is not None:
+            environment.invocation.command = command_of(context.command_path)
+        raise _usage_error(error, environment.invocation.command) from None
+    if not result or isinstance(result, int):  # of help, and of what has no command
+        return result or ExitCode.OK
+    from nscale_cli.output.result import report
+
+    report(result, environment.terminal, as_json=environment.invocation.as_json)
+    result.show(environment)
+    return int(result.exit_code)
 
 
 def _prepare_completion() -> None:
@@ -75,26 +86,23 @@ def _prepare_completion() -> None:
     sys.modules["rich"] = None  # type: ignore[assignment]
 
 
-def _usage_error(error: Exception) -> UsageError:
+def _usage_error(error: Exception, command: str) -> UsageError:
     """Return what Typer found wrong with the command line, in the form of every other error."""
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "nscale"
     message = excerpt(getattr(error, "format_message", error.__str__)())
-    return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=f"see {command} --help")
+    text = message[:1].lower() + message[1:].rstrip(".")
+    return UsageError(text, hint=f"see {' '.join(['nscale', *command.split()])} --help")
 
 
-def _fail(error: NscaleError, arguments: list[str], terminal: Terminal) -> int:
+def _fail(error: NscaleError, environment: Environment) -> int:
     """Report `error`; where even that fails, its exit code still tells."""
-    from nscale_cli.output.images import report_failure
+    from nscale_cli.output.result import Failure, report, report_error
 
-    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    wanted = "--json" in options and not terminal.answered  # there is one document, never two
-    words = takewhile(lambda word: not word.startswith("-"), options[:2])
-    command = " ".join(words) if wanted else None
+    terminal, invocation = environment.terminal, environment.invocation
+    as_json = invocation.as_json and not terminal.answered  # there is one document, never two
     try:
-        report_failure(error, terminal, command=command)
+        report(Failure(command=invocation.command, error=error), terminal, as_json=as_json)
     except NscaleError as second:
-        report_failure(second, terminal, command=None)
+        report_error(second, terminal)
         return error.code or second.code
     return error.code
 

@@ -79,6 +79,39 @@ def test_an_answer_that_cannot_be_written_is_exit_code_23(cli: Cli, arguments: l
     assert outcome.exit_code == ExitCode.STDOUT_FAILED
 
 
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["images", "generate", "fox", "-z", "1"], "images generate"),
+        (["images", "generate", "fox", "--bogus"], "images generate"),
+        (["images", "generate", "fox", "-a", ""], "images generate"),
+        (["models", "list", "--sort", "bogus"], "models list"),
+        (["auth", "status"], "auth status"),
+        (["images", "bogus"], "images"),
+        (["bogus"], ""),
+        ([], ""),
+    ],
+)
+def test_a_failure_names_the_command_that_failed(cli: Cli, words: list[str], command: str) -> None:
+    """Whoever found the fault: the parser, an option, or the command. A wrong word names none."""
+    assert cli(*words, "--json").document["command"] == command
+
+
+def test_a_missing_value_points_to_the_help_of_its_command(cli: Cli) -> None:
+    """The parser itself does not know whose option it was."""
+    outcome = cli("images", "generate", "fox", "--json", "-z")
+
+    assert outcome.document["command"] == "images generate"
+    assert outcome.document["errors"][0]["hint"] == "see nscale images generate --help"
+
+
+def test_json_as_the_value_of_an_option_asks_for_no_document(generate: Cli) -> None:
+    """It is a file's name then."""
+    outcome = generate("fox", "-z", "64x64", "-o", "--json")
+
+    assert outcome.stdout.endswith("/--json\n")
+
+
 def test_json_after_two_dashes_is_a_prompt(cli: Cli) -> None:
     """The option has to be an option."""
     outcome = cli("images", "generate", "-z", "1", "--", "--json")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from nscale_cli.config.file import read_config
+from nscale_cli.commands._options import PromptOptions, ShowOptions
 from nscale_cli.config.settings import SETTINGS, Settings
 from nscale_cli.connection import ApiKey
 from nscale_cli.credentials.lookup import find_key
@@ -16,25 +16,26 @@ from nscale_cli.terminal.streams import Terminal
 _MAX_INPUT_BYTES = 4 * 1024 * 1024
 
 
-def require_one_reader(argument: str | None, prompt_file: str | None, key: str | None) -> None:
+def require_one_reader(words: PromptOptions, key: str | None) -> None:
     """Raise UsageError where both the prompt and the key would be read from standard input."""
-    prompt_from_input = argument == "-" or prompt_file == "-" or (argument or prompt_file) is None
-    if key == "-" and prompt_from_input:
+    given = words.prompt or words.prompt_file
+    if key == "-" and (given is None or "-" in (words.prompt, words.prompt_file)):
         raise UsageError(
             "-a - and the prompt would both be read from standard input",
             hint="give the prompt as an argument, or the key with --api-key-file",
         )
 
 
-def read_prompt(argument: str | None, prompt_file: str | None, terminal: Terminal) -> str:
+def read_prompt(words: PromptOptions, terminal: Terminal) -> str:
     """Return the prompt from the argument, the file, or standard input; raise UsageError."""
-    if argument is not None and prompt_file is not None:
+    argument, file = words.prompt, words.prompt_file
+    if argument is not None and file is not None:
         raise UsageError("PROMPT and --prompt-file exclude each other", hint="give one of them")
-    if prompt_file is not None and prompt_file != "-":
-        return _text(_read_file(prompt_file), prompt_file)
+    if file is not None and file != "-":
+        return _text(_read_file(file), file)
     if argument not in (None, "-"):
         return str(argument)
-    if argument is None and prompt_file is None and terminal.stdin_is_tty:
+    if argument is None and file is None and terminal.stdin_is_tty:
         raise UsageError(
             "there is no prompt", hint='say what to draw: nscale images generate "A red fox"'
         )
@@ -67,21 +68,15 @@ def read_key(
     return find_key(terminal.env, settings, base_url)
 
 
-def load_settings(terminal: Terminal, profile: str | None = None) -> Settings:
-    """Return what variables, profile and settings file say; raise where one of them is wrong."""
-    return Settings.resolve(terminal.env, read_config(terminal.env), profile)
-
-
-def read_preview_options(
-    style: str | None, width: int | None, settings: Settings
-) -> PreviewOptions:
+def read_preview_options(how: ShowOptions, settings: Settings) -> PreviewOptions:
     """Return how previews are to be drawn; raise UsageError for a style or width that is none."""
-    if width is not None and width < 1:
+    if how.preview_width is not None and how.preview_width < 1:
         raise UsageError("--preview-width must be 1 or more")
-    if style is not None:
+    style = settings.preview_style
+    if how.preview_style is not None:
+        style = how.preview_style
         SETTINGS["preview_style"].check(style, "--preview-style")
-        return PreviewOptions(style=style, width=width)
-    return PreviewOptions(style=settings.preview_style, width=width)
+    return PreviewOptions(style=style, width=how.preview_width)
 
 
 def read_params(pairs: Sequence[str], settings: Settings) -> dict[str, object]:

@@ -1,14 +1,37 @@
-"""The options, each declared once, and what the shell offers for them at Tab."""
+"""The options, each declared once; those that travel together are one frozen value."""
 
 import math
 import os
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from nscale_cli.commands._model_options import complete_model
-from nscale_cli.config.settings import COMMON_SIZES, DEFAULT_RETRIES, PREVIEW_STYLES, SETTINGS
+from nscale_cli.config.settings import (
+    COMMON_SIZES,
+    DEFAULT_RETRIES,
+    KNOWN_MODELS,
+    PREVIEW_STYLES,
+    SANDBOX_MODELS,
+    SETTINGS,
+)
 from nscale_cli.errors import AuthenticationError, UsageError
+from nscale_cli.terminal.context import Environment
+
+
+def _complete_model(context: typer.Context, incomplete: str) -> list[str]:
+    """Return ids for the shell: those that look like image models, else any that were listed."""
+    from nscale_cli.service.catalog import stored_ids
+    from nscale_cli.service.models import looks_like_images
+
+    environment: Environment | None = context.obj
+    stored = stored_ids(environment.terminal.env) if environment else []
+    drawing = [model for model in stored if looks_like_images(model)]
+    for models in ((*drawing, *KNOWN_MODELS, *SANDBOX_MODELS), stored):
+        offers = [model for model in dict.fromkeys(models) if model.startswith(incomplete)]
+        if offers:
+            return offers
+    return []
 
 
 def _complete_size(incomplete: str) -> list[str]:
@@ -36,27 +59,14 @@ def _require_dollars(value: float | None) -> float | None:
     return value
 
 
-PromptArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="PROMPT",
-        help="What to draw; '-', or nothing where input is piped, reads it from stdin.",
-        show_default=False,
-    ),
-]
-PromptFileOption = Annotated[
-    str | None,
-    typer.Option("--prompt-file", metavar="FILE", help="Read the prompt from FILE."),
-]
-ModelOption = Annotated[
-    str | None,
-    typer.Option(
-        "-m",
-        "--model",
-        metavar="ID",
-        autocompletion=complete_model,
-        help=SETTINGS["model"].option_help,
-    ),
+def _complete_profile(incomplete: str) -> list[str]:
+    from nscale_cli.config.file import profile_names
+
+    return [name for name in profile_names(os.environ) if name.startswith(incomplete)]
+
+
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="The model's id.", autocompletion=_complete_model)
 ]
 SizeOption = Annotated[
     str | None,
@@ -68,74 +78,9 @@ SizeOption = Annotated[
         help=SETTINGS["size"].option_help,
     ),
 ]
-CountOption = Annotated[
-    int,
-    typer.Option("-n", "--count", metavar="N", help="How many images to make."),
-]
-OutputOption = Annotated[
-    str | None,
-    typer.Option(
-        "-o",
-        "--output",
-        metavar="PATH",
-        help=SETTINGS["output"].option_help,
-    ),
-]
-OpenOption = Annotated[
-    bool, typer.Option("-x", "--open", help="Open each saved image in the desktop's viewer.")
-]
 PreviewOption = Annotated[
     bool, typer.Option("-p", "--preview", help="Show each saved image in the terminal.")
 ]
-PreviewStyleOption = Annotated[
-    str | None,
-    typer.Option(
-        "--preview-style",
-        metavar="STYLE",
-        autocompletion=_complete_preview_style,
-        help=SETTINGS["preview_style"].option_help,
-    ),
-]
-PreviewWidthOption = Annotated[
-    int | None,
-    typer.Option(
-        "--preview-width",
-        metavar="COLUMNS",
-        help="The most columns that -p fills. [default: 80, or the terminal's width]",
-    ),
-]
-ApiKeyOption = Annotated[
-    str | None,
-    typer.Option(
-        "-a",
-        "--api-key",
-        metavar="KEY",
-        callback=_require_key,
-        help="The API key; '-' reads it from stdin. Other users of this machine can see it in "
-        "the process list: a variable or --api-key-file is safer. "
-        "[env: NSCALE_SERVICE_TOKEN, NSCALE_API_KEY]",
-    ),
-]
-ApiKeyFileOption = Annotated[
-    str | None,
-    typer.Option("--api-key-file", metavar="FILE", help="Read the API key from FILE."),
-]
-BaseUrlOption = Annotated[
-    str | None,
-    typer.Option(
-        "--base-url",
-        metavar="URL",
-        help=SETTINGS["base_url"].option_help,
-    ),
-]
-
-
-def _complete_profile(incomplete: str) -> list[str]:
-    from nscale_cli.config.file import profile_names
-
-    return [name for name in profile_names(os.environ) if name.startswith(incomplete)]
-
-
 ProfileOption = Annotated[
     str | None,
     typer.Option(
@@ -143,43 +88,6 @@ ProfileOption = Annotated[
         metavar="NAME",
         autocompletion=_complete_profile,
         help=SETTINGS["profile"].option_help,
-    ),
-]
-SandboxOption = Annotated[
-    bool,
-    typer.Option("--sandbox", help=SETTINGS["sandbox"].option_help),
-]
-ParamOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--param",
-        metavar="KEY=VALUE",
-        help="An extra field of the request, repeatable; VALUE is JSON where it reads as such.",
-    ),
-]
-TimeoutOption = Annotated[
-    float | None,
-    typer.Option(
-        "--timeout",
-        metavar="SECONDS",
-        help=SETTINGS["timeout"].option_help,
-    ),
-]
-RetryOption = Annotated[
-    int,
-    typer.Option(
-        "--retry",
-        metavar="N",
-        help="Extra retries, only where nothing can have been billed. "
-        f"[default: {DEFAULT_RETRIES}]",
-        show_default=False,
-    ),
-]
-RetryBilledOption = Annotated[
-    bool,
-    typer.Option(
-        "--retry-billed",
-        help="Also repeat a request that may already have been billed; it may be charged again.",
     ),
 ]
 MaxCostOption = Annotated[
@@ -192,23 +100,183 @@ MaxCostOption = Annotated[
         "service's price list, not a cap on what is charged.",
     ),
 ]
-ForceOption = Annotated[bool, typer.Option("--force", help="Let -o FILE replace an existing file.")]
-DryRunOption = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run", help="Print the request, the file names and the price; make no image."
-    ),
-]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Write one JSON document to stdout, on failure too.")
-]
-QuietOption = Annotated[
-    bool, typer.Option("-q", "--quiet", help="Write nothing to stderr but errors.")
-]
-DebugOption = Annotated[
-    bool, typer.Option("--debug", help="Say on stderr what happens, step by step.")
-]
-PortOption = Annotated[
-    int,
-    typer.Option("--port", metavar="PORT", help="The port to listen on; 0 takes a free one."),
-]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptOptions:
+    """Where the prompt comes from."""
+
+    prompt: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PROMPT",
+            help="What to draw; '-', or nothing where input is piped, reads it from stdin.",
+            show_default=False,
+        ),
+    ] = None
+    prompt_file: Annotated[
+        str | None,
+        typer.Option("--prompt-file", metavar="FILE", help="Read the prompt from FILE."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageOptions:
+    """What is asked for, beside the prompt."""
+
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="ID",
+            autocompletion=_complete_model,
+            help=SETTINGS["model"].option_help,
+        ),
+    ] = None
+    size: SizeOption = None
+    count: Annotated[
+        int,
+        typer.Option("-n", "--count", metavar="N", help="How many images to make."),
+    ] = 1
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--param",
+            metavar="KEY=VALUE",
+            help="An extra field of the request, repeatable; VALUE is JSON where it reads as such.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputOptions:
+    """Where the images go, and whether they are made at all."""
+
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="PATH",
+            help=SETTINGS["output"].option_help,
+        ),
+    ] = None
+    force: Annotated[
+        bool, typer.Option("--force", help="Let -o FILE replace an existing file.")
+    ] = False
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Print the request, the file names and the price; make no image."
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowOptions:
+    """How images are shown to a person."""
+
+    open_viewer: Annotated[
+        bool, typer.Option("-x", "--open", help="Open each saved image in the desktop's viewer.")
+    ] = False
+    preview_style: Annotated[
+        str | None,
+        typer.Option(
+            "--preview-style",
+            metavar="STYLE",
+            autocompletion=_complete_preview_style,
+            help=SETTINGS["preview_style"].option_help,
+        ),
+    ] = None
+    preview_width: Annotated[
+        int | None,
+        typer.Option(
+            "--preview-width",
+            metavar="COLUMNS",
+            help="The most columns that -p fills. [default: 80, or the terminal's width]",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressOptions:
+    """Which service is meant."""
+
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            "--base-url",
+            metavar="URL",
+            help=SETTINGS["base_url"].option_help,
+        ),
+    ] = None
+    profile: ProfileOption = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountOptions(AddressOptions):
+    """Which service is meant, with which key, and how long it may take."""
+
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            "-a",
+            "--api-key",
+            metavar="KEY",
+            callback=_require_key,
+            help="The API key; '-' reads it from stdin. Other users of this machine can see it in "
+            "the process list: a variable or --api-key-file is safer. "
+            "[env: NSCALE_SERVICE_TOKEN, NSCALE_API_KEY]",
+        ),
+    ] = None
+    api_key_file: Annotated[
+        str | None,
+        typer.Option("--api-key-file", metavar="FILE", help="Read the API key from FILE."),
+    ] = None
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            help=SETTINGS["timeout"].option_help,
+        ),
+    ] = None
+    sandbox: bool = False  # not every command can be asked for it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceOptions(AccountOptions):
+    """The same, where the built-in service may be meant, too."""
+
+    sandbox: Annotated[
+        bool,
+        typer.Option(
+            "--sandbox",
+            help=SETTINGS["sandbox"].option_help,
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryOptions:
+    """What is tried again."""
+
+    retry: Annotated[
+        int,
+        typer.Option(
+            "--retry",
+            metavar="N",
+            help="Extra retries, only where nothing can have been billed. "
+            f"[default: {DEFAULT_RETRIES}]",
+            show_default=False,
+        ),
+    ] = DEFAULT_RETRIES
+    retry_billed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-billed",
+            help="Also repeat a request that may already have been billed; "
+            "it may be charged again.",
+        ),
+    ] = False

@@ -5,11 +5,13 @@ from typing import Annotated
 import typer
 
 from nscale_cli.commands import _options as options
-from nscale_cli.commands._inputs import load_settings
+from nscale_cli.commands._command import command
+from nscale_cli.commands._context import address_of, load_settings
 from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.credentials.lookup import key_variables, origin_of
 from nscale_cli.credentials.store import KeyStore
-from nscale_cli.errors import ExitCode, UsageError
+from nscale_cli.errors import UsageError
+from nscale_cli.output.result import Done
 from nscale_cli.service.catalog import check_key
 from nscale_cli.terminal.context import Environment
 from nscale_cli.terminal.streams import Terminal
@@ -27,22 +29,18 @@ which of them is said. It is stored for one service, and never sent to another.
 """
 
 
+@command("quiet", "debug")
 def login(
-    context: typer.Context,
+    environment: Environment,
+    address: options.AddressOptions,
     with_token: Annotated[
         bool, typer.Option("--with-token", help="Read the key from standard input.")
     ] = False,
-    base_url: options.BaseUrlOption = None,
-    profile: options.ProfileOption = None,
-    quiet: options.QuietOption = False,
-    debug: options.DebugOption = False,
-) -> int:
+) -> Done:
     """Log in; HELP is what the user reads."""
-    environment: Environment = context.obj
     terminal = environment.terminal
-    terminal.quiet, terminal.debugging = quiet, debug
-    settings = load_settings(terminal, profile)
-    url = settings.base_url if base_url is None else base_url
+    settings = load_settings(terminal, address.profile)
+    url = address_of(address, settings)
     origin = origin_of(url)
     key = _read_key(terminal, origin, with_token=with_token)
     terminal.redactor.hide(key.value)
@@ -52,15 +50,14 @@ def login(
     if check.error is not None:
         raise check.error.but(message=f"{check.error.message}; the key was not stored")
     stored = KeyStore(terminal.env).store(origin, key.value)
-    terminal.note(f"{origin} accepts the key; it is stored in {stored.place}")
+    said = [f"{origin} accepts the key; it is stored in {stored.place}"]
     if stored.no_keyring_because:
-        terminal.note(
+        said.append(
             f"only you can read that file; no keyring took the key: {stored.no_keyring_because}"
         )
-    for name in key_variables(settings, url):
-        if terminal.env.get(name):
-            terminal.warn(f"{name} is set, and goes before the stored key")
-    return ExitCode.OK
+    before = [name for name in key_variables(settings, url) if terminal.env.get(name)]
+    warned = [f"{name} is set, and goes before the stored key" for name in before]
+    return Done(said=said, warned=warned)
 
 
 def _read_key(terminal: Terminal, origin: str, *, with_token: bool) -> ApiKey:

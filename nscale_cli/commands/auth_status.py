@@ -1,18 +1,17 @@
 """`nscale auth status`: which key is used, and whether the service accepts it."""
 
-import typer
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from nscale_cli.commands import _options as options
-from nscale_cli.commands._connecting import connected
-from nscale_cli.commands._inputs import load_settings
-from nscale_cli.connection import Connection
-from nscale_cli.errors import ExitCode
-from nscale_cli.output.images import report_problem, write_document
+from nscale_cli.commands._command import command
+from nscale_cli.commands._context import connected, load_settings
+from nscale_cli.errors import NscaleError
+from nscale_cli.output.result import Result
 from nscale_cli.output.tables import format_table
 from nscale_cli.redact import clean
 from nscale_cli.service.catalog import KeyCheck, check_key
 from nscale_cli.terminal.context import Environment
-from nscale_cli.terminal.streams import Terminal
 
 HELP = """Tell which API key is used, and whether the service accepts it.
 
@@ -29,58 +28,52 @@ _SHORTEST_KEY_SHOWN = 16
 _ENDING_LENGTH = 4
 
 
-def status(
-    context: typer.Context,
-    api_key: options.ApiKeyOption = None,
-    api_key_file: options.ApiKeyFileOption = None,
-    base_url: options.BaseUrlOption = None,
-    profile: options.ProfileOption = None,
-    timeout: options.TimeoutOption = None,
-    as_json: options.JsonOption = False,
-    debug: options.DebugOption = False,
-) -> int:
-    """Tell; HELP is what the user reads."""
-    environment: Environment = context.obj
-    terminal = environment.terminal
-    terminal.debugging = debug
-    connecting = connected(
-        terminal,
-        load_settings(terminal, profile),
-        api_key=api_key,
-        api_key_file=api_key_file,
-        base_url=base_url,
-        timeout=timeout,
-    )
-    with connecting as connection:
-        check = check_key(connection)
-    return _report(connection, check, terminal, as_json=as_json)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyStatus(Result):
+    """The key that is used at a service, and what the service says of it."""
 
+    command = "auth status"
+    base_url: str
+    source: str
+    key_ending: str | None
+    check: KeyCheck
 
-def _report(
-    connection: Connection, check: KeyCheck, terminal: Terminal, *, as_json: bool
-) -> ExitCode:
-    key = connection.api_key
-    errors = [check.error] if check.error else []
-    data = {
-        "base_url": connection.base_url,
-        "source": key.source,
-        "key_ending": _ending_of(key.value),
-        "valid": check.valid,
-    }
-    for error in errors:
-        report_problem(error, terminal)
-    if as_json:
-        write_document("auth status", data, errors, terminal)
-    else:
-        ending = f", ends in {data['key_ending']}" if data["key_ending"] else ""
+    @property
+    def errors(self) -> Sequence[NscaleError]:
+        """What keeps the key from being used."""
+        return [self.check.error] if self.check.error else []
+
+    def lines(self) -> list[str]:
+        """Return a row for each fact."""
+        ending = f", ends in {self.key_ending}" if self.key_ending else ""
         rows = [
-            ("service", connection.base_url),
-            ("key", f"from {key.source}{ending}"),
-            ("valid", _WORDS[check.valid]),
+            ("service", self.base_url),
+            ("key", f"from {self.source}{ending}"),
+            ("valid", _WORDS[self.check.valid]),
         ]
-        for line in format_table(rows):
-            terminal.answer(clean(line))
-    return check.error.code if check.error else ExitCode.OK
+        return [clean(line) for line in format_table(rows)]
+
+    def data(self) -> dict[str, object]:
+        """Return the same for a script."""
+        return {
+            "base_url": self.base_url,
+            "source": self.source,
+            "key_ending": self.key_ending,
+            "valid": self.check.valid,
+        }
+
+
+@command("as_json", "debug")
+def status(environment: Environment, account: options.AccountOptions) -> KeyStatus:
+    """Tell; HELP is what the user reads."""
+    terminal = environment.terminal
+    with connected(terminal, load_settings(terminal, account.profile), account) as connection:
+        return KeyStatus(
+            base_url=connection.base_url,
+            source=connection.api_key.source,
+            key_ending=_ending_of(connection.api_key.value),
+            check=check_key(connection),
+        )
 
 
 def _ending_of(key: str) -> str | None:

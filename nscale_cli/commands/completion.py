@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from nscale_cli.errors import ExitCode, UsageError
-from nscale_cli.terminal.context import Environment
+from nscale_cli.commands._command import command
+from nscale_cli.errors import UsageError
+from nscale_cli.output.result import Page
 
 HELP = """Print the completion script of a shell.
 
@@ -101,8 +102,8 @@ FILE_NAMES = {
 }
 
 
+@command()
 def print_script(
-    context: typer.Context,
     shell: Annotated[
         str,
         typer.Argument(
@@ -111,10 +112,8 @@ def print_script(
             autocompletion=lambda incomplete: [s for s in SCRIPTS if s.startswith(incomplete)],
         ),
     ],
-) -> int:
+) -> Page:
     """Print the script; HELP is what the user reads."""
-    environment: Environment = context.obj
     if shell not in SCRIPTS:
         raise UsageError(f"unknown shell {shell[:40]!r}", hint=f"choose from {', '.join(SCRIPTS)}")
-    environment.terminal.answer(SCRIPTS[shell])
-    return ExitCode.OK
+    return Page(text=SCRIPTS[shell])

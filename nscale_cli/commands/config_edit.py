@@ -5,10 +5,10 @@ import shlex
 import shutil
 import subprocess
 
-import typer
-
+from nscale_cli.commands._command import command
 from nscale_cli.config.file import config_path, create_file, read_config
-from nscale_cli.errors import ConfigurationError, ExitCode, UsageError
+from nscale_cli.errors import ConfigurationError, UsageError
+from nscale_cli.output.result import Done, Page
 from nscale_cli.redact import excerpt
 from nscale_cli.terminal.context import Environment
 
@@ -43,31 +43,29 @@ _BEGINNING = """\
 _EDITORS = ("notepad",) if os.name == "nt" else ("sensible-editor", "nano", "vi")
 
 
-def path(context: typer.Context) -> int:
+@command()
+def path(environment: Environment) -> Page:
     """Print; PATH_HELP is what the user reads."""
-    environment: Environment = context.obj
-    environment.terminal.answer(str(config_path(environment.terminal.env)))
-    return ExitCode.OK
+    return Page(text=str(config_path(environment.terminal.env)))
 
 
-def edit(context: typer.Context) -> int:
+@command()
+def edit(environment: Environment) -> Done:
     """Edit; EDIT_HELP is what the user reads."""
-    environment: Environment = context.obj
-    terminal = environment.terminal
-    file = config_path(terminal.env)
-    command = _editor(terminal.env.get("VISUAL") or terminal.env.get("EDITOR") or "")
+    env = environment.terminal.env
+    file = config_path(env)
+    editor = _editor(env.get("VISUAL") or env.get("EDITOR") or "")
     create_file(file, _BEGINNING)
     try:
-        status = subprocess.run([*command, str(file)], check=False).returncode
+        status = subprocess.run([*editor, str(file)], check=False).returncode
     except OSError as error:
         raise ConfigurationError(
             f"{excerpt(str(error.filename or file))} cannot be used: {error.strerror}"
         ) from None
     if status != 0:
-        raise UsageError(f"{excerpt(command[0])} ended with exit code {status}")
-    read_config(terminal.env)
-    terminal.note(f"{file} is valid")
-    return ExitCode.OK
+        raise UsageError(f"{excerpt(editor[0])} ended with exit code {status}")
+    read_config(env)
+    return Done(said=[f"{file} is valid"])
 
 
 def _editor(wanted: str) -> list[str]:

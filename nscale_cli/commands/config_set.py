@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from nscale_cli.commands import _options as options
+from nscale_cli.commands._command import command
 from nscale_cli.config.file import (
     config_path,
     find_setting,
@@ -13,7 +14,8 @@ from nscale_cli.config.file import (
     unset_value,
 )
 from nscale_cli.config.settings import SETTINGS
-from nscale_cli.errors import ExitCode, UsageError
+from nscale_cli.errors import UsageError
+from nscale_cli.output.result import Done
 from nscale_cli.redact import excerpt
 from nscale_cli.terminal.context import Environment
 
@@ -53,41 +55,38 @@ def set_help() -> str:
     return f"{SET_HELP}\n\b\n{lines}"
 
 
+@command()
 def set_setting(
-    context: typer.Context,
+    environment: Environment,
     name: NameArgument,
     value: Annotated[str, typer.Argument(metavar="VALUE", help="The setting's value.")],
     profile: options.ProfileOption = None,
-) -> int:
+) -> Done:
     """Set; SET_HELP is what the user reads."""
-    environment: Environment = context.obj
-    terminal = environment.terminal
+    env = environment.terminal.env
     setting = find_setting(name, in_profile=bool(profile))
     parsed = setting.parse(value, name)
-    if setting.name == "profile" and value not in profile_names(terminal.env):
+    if setting.name == "profile" and value not in profile_names(env):
         raise UsageError(
             f"unknown profile {excerpt(value, 80)!r}",
             hint=f"make it first: nscale config set --profile {excerpt(value, 80)} base_url URL",
         )
-    path = config_path(terminal.env)
+    path = config_path(env)
     set_value(path, name, parsed, profile=profile)
     where = f" in profile {excerpt(profile, 80)}" if profile else ""
-    terminal.note(f"{name} is set{where}, in {path}")
-    if setting.variable and terminal.env.get(setting.variable):
-        terminal.warn(f"{setting.variable} is set, and goes before it")
-    return ExitCode.OK
+    variable = setting.variable
+    return Done(
+        said=[f"{name} is set{where}, in {path}"],
+        warned=[f"{variable} is set, and goes before it"] if env.get(variable or "") else [],
+    )
 
 
+@command()
 def unset_setting(
-    context: typer.Context, name: NameArgument, profile: options.ProfileOption = None
-) -> int:
+    environment: Environment, name: NameArgument, profile: options.ProfileOption = None
+) -> Done:
     """Unset; UNSET_HELP is what the user reads."""
-    environment: Environment = context.obj
-    terminal = environment.terminal
     find_setting(name, in_profile=bool(profile))
-    path = config_path(terminal.env)
-    if unset_value(path, name, profile=profile):
-        terminal.note(f"{name} is removed from {path}")
-    else:
-        terminal.note(f"{name} is not set in {path}")
-    return ExitCode.OK
+    path = config_path(environment.terminal.env)
+    there = unset_value(path, name, profile=profile)
+    return Done(said=[f"{name} is {'removed from' if there else 'not set in'} {path}"])

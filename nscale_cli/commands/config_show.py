@@ -1,15 +1,15 @@
 """`nscale config show`: every setting, and where its value comes from."""
 
 import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-import typer
-
 from nscale_cli.commands import _options as options
+from nscale_cli.commands._command import command
 from nscale_cli.config.file import read_config
-from nscale_cli.config.settings import SETTINGS, Settings
-from nscale_cli.errors import ExitCode
-from nscale_cli.output.images import write_document
+from nscale_cli.config.settings import SETTINGS, Config, Settings
+from nscale_cli.output.result import Result
 from nscale_cli.output.tables import format_table
 from nscale_cli.redact import clean
 from nscale_cli.terminal.context import Environment
@@ -25,42 +25,60 @@ A flag wins over a variable, a variable over the profile, the profile over the r
 """
 
 
-def show(
-    context: typer.Context,
-    profile: options.ProfileOption = None,
-    as_json: options.JsonOption = False,
-) -> int:
-    """Show; HELP is what the user reads."""
-    environment: Environment = context.obj
-    terminal = environment.terminal
-    config = read_config(terminal.env)
-    settings = Settings.resolve(terminal.env, config, profile)
-    own = bool(settings.profile)
-    names = [row.name for row in SETTINGS.values() if row.in_profile and (row.in_file or own)]
-    if as_json:
-        data: dict[str, object] = {
-            "path": config.path,
-            "profile": settings.profile,
-            "profiles": list(config.profiles),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsShown(Result):
+    """The settings that a run would have, and the file in which some of them stand."""
+
+    command = "config show"
+    settings: Settings
+    config: Config
+
+    @property
+    def values(self) -> Mapping[str, tuple[object, str]]:
+        """Each setting's value, and where it comes from."""
+        own = bool(self.settings.profile)
+        names = [row.name for row in SETTINGS.values() if row.in_profile and (row.in_file or own)]
+        return {name: (self.settings.value_of(name), self.settings.sources[name]) for name in names}
+
+    def lines(self) -> list[str]:
+        """Return a row for each setting."""
+        path = self.config.path
+        profile = (self.settings.profile, self.settings.sources["profile"])
+        return format_table(
+            [
+                (name, _shown(value), clean(source.replace(path, Path(path).name)))
+                for name, (value, source) in [*self.values.items(), ("profile", profile)]
+            ]
+        )
+
+    def remarks(self) -> Iterator[str]:
+        """Say where the file is, and what else is in it."""
+        file = Path(self.config.path)
+        yield f"{file.name} is {file}{'' if file.exists() else ', which is not there'}"
+        profiles = self.config.profiles
+        others = [clean(name) for name in profiles if name != self.settings.profile]
+        if others:
+            yield f"other profiles (--profile): {', '.join(others)}"
+
+    def data(self) -> dict[str, object]:
+        """Return the same for a script."""
+        return {
+            "path": self.config.path,
+            "profile": self.settings.profile,
+            "profiles": list(self.config.profiles),
             "settings": {
-                name: {"value": settings.value_of(name), "source": settings.sources[name]}
-                for name in names
+                name: {"value": value, "source": source}
+                for name, (value, source) in self.values.items()
             },
         }
-        write_document("config show", data, [], terminal)
-        return ExitCode.OK
-    file = Path(config.path)
-    rows = [(name, _shown(settings.value_of(name)), settings.sources[name]) for name in names]
-    rows.append(("profile", _shown(settings.profile), settings.sources["profile"]))
-    for line in format_table(
-        [(*row, clean(source.replace(config.path, file.name))) for *row, source in rows]
-    ):
-        terminal.answer(line)
-    terminal.note(f"{file.name} is {file}{'' if file.exists() else ', which is not there'}")
-    others = [clean(name) for name in config.profiles if name != settings.profile]
-    if others:
-        terminal.note(f"other profiles (--profile): {', '.join(others)}")
-    return ExitCode.OK
+
+
+@command("as_json")
+def show(environment: Environment, profile: options.ProfileOption = None) -> SettingsShown:
+    """Show; HELP is what the user reads."""
+    env = environment.terminal.env
+    config = read_config(env)
+    return SettingsShown(settings=Settings.resolve(env, config, profile), config=config)
 
 
 def _shown(value: object) -> str:

@@ -2,22 +2,18 @@
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from nscale_cli.commands import _options as options
-from nscale_cli.config.settings import DEFAULT_RETRIES
-from nscale_cli.errors import Billed, ExitCode, UsageError
+from nscale_cli.commands._command import command
+from nscale_cli.errors import UsageError
 from nscale_cli.terminal.context import Environment
 
 if TYPE_CHECKING:
-    from nscale_cli.connection import Connection
-    from nscale_cli.jobs.prices import PriceList
-    from nscale_cli.jobs.result import GenerateResult
+    from nscale_cli.config.settings import Settings
+    from nscale_cli.output.result import Result
     from nscale_cli.preview.show import Preview
     from nscale_cli.preview.styles import PreviewOptions
     from nscale_cli.request import ImageRequest
     from nscale_cli.storage.names import Target
-    from nscale_cli.terminal.streams import Terminal
 
 HELP = """Make images from a text and save them.
 
@@ -34,180 +30,120 @@ The exit code tells whether a run may be repeated without paying twice: nscale h
 """
 
 
+@command("as_json", "quiet", "debug")
 def generate(
-    context: typer.Context,
-    prompt: options.PromptArgument = None,
-    model: options.ModelOption = None,
-    size: options.SizeOption = None,
-    count: options.CountOption = 1,
-    output: options.OutputOption = None,
-    open_viewer: options.OpenOption = False,
+    environment: Environment,
+    words: options.PromptOptions,
+    image: options.ImageOptions,
+    place: options.OutputOptions,
+    how: options.ShowOptions,
+    service: options.ServiceOptions,
+    retries: options.RetryOptions,
     preview: options.PreviewOption = False,
-    preview_style: options.PreviewStyleOption = None,
-    preview_width: options.PreviewWidthOption = None,
-    api_key: options.ApiKeyOption = None,
-    api_key_file: options.ApiKeyFileOption = None,
-    prompt_file: options.PromptFileOption = None,
-    base_url: options.BaseUrlOption = None,
-    profile: options.ProfileOption = None,
-    sandbox: options.SandboxOption = False,
-    param: options.ParamOption = None,
-    timeout: options.TimeoutOption = None,
-    retry: options.RetryOption = DEFAULT_RETRIES,
-    retry_billed: options.RetryBilledOption = False,
     max_cost: options.MaxCostOption = None,
-    force: options.ForceOption = False,
-    dry_run: options.DryRunOption = False,
-    as_json: options.JsonOption = False,
-    quiet: options.QuietOption = False,
-    debug: options.DebugOption = False,
-) -> int:
-    """Parse the command line; HELP is what the user reads."""
+) -> "Result":
+    """Make them; HELP is what the user reads."""
     # Help, a usage error and a Tab know this module; what they do not need is loaded here.
-    from nscale_cli.commands._connecting import connected
-    from nscale_cli.commands._inputs import (
-        load_settings,
-        read_params,
-        read_preview_options,
-        read_prompt,
-        require_one_reader,
-    )
-    from nscale_cli.request import ImageRequest, Size
+    from nscale_cli.commands._context import connected, load_settings
+    from nscale_cli.commands._inputs import read_preview_options, require_one_reader
 
-    environment: Environment = context.obj
     terminal = environment.terminal
-    terminal.quiet, terminal.debugging = quiet, debug
-    require_one_reader(prompt, prompt_file, api_key)
-    settings = load_settings(terminal, profile)
-    output = settings.output if output is None else output
-    _require_compatible(output, count, shows=preview or open_viewer, as_json=as_json)
-    if preview and quiet:
-        raise UsageError("-p draws on stderr, which -q silences", hint="leave one of them out")
-    request = ImageRequest(
-        prompt=read_prompt(prompt, prompt_file, terminal),
-        model=settings.model if model is None else model,
-        size=Size.parse(settings.size if size is None else size),
-        count=count,
-        params=read_params(param or (), settings),
-        send_size=settings.send_size,
-    )
-    preview_options = read_preview_options(preview_style, preview_width, settings)
-    target = _target(output, request, environment, force=force, dry_run=dry_run)
-    connecting = connected(
-        terminal,
-        settings,
-        api_key=api_key,
-        api_key_file=api_key_file,
-        base_url=base_url,
-        sandbox=sandbox,
-        timeout=timeout,
-        retry=retry,
-        retry_billed=retry_billed,
-    )
-    with connecting as connection:
+    require_one_reader(words, service.api_key)
+    settings = load_settings(terminal, service.profile)
+    output = settings.output if place.output is None else place.output
+    _require_compatible(environment, output, image.count, preview=preview, how=how)
+    request = _request(environment, words, image, settings)
+    preview_options = read_preview_options(how, settings)
+    target = _target(environment, output, request, place)
+    with connected(terminal, settings, service, retries) as connection:
         from nscale_cli.jobs.budget import Budget
         from nscale_cli.jobs.generate import Order, run_generate
         from nscale_cli.jobs.prices import PriceList
-        from nscale_cli.output.images import report_generated
+        from nscale_cli.output.images import Generated, Planned
 
         prices = PriceList([request.model], connection, terminal, environment.clock)
         budget = None if max_cost is None else Budget.asked(max_cost, prices, request)
-        if dry_run:
-            return _tell_plan(request, connection, target, prices, terminal, as_json=as_json)
-        shown = _begin_preview(preview_options, terminal) if preview else None
+        if place.dry_run:
+            from nscale_cli.jobs.dry_run import make_plan
+
+            return Planned(plan=make_plan(request, connection, target, prices))
+        shown = _begin_preview(preview_options, environment) if preview else None
         order = Order(
             request=request,
             connection=connection,
             target=target,
             prices=prices,
             budget=budget,
-            force=force,
+            force=place.force,
             meanwhile=shown.load if shown else lambda: None,
         )
-        result = run_generate(order, environment)
-        report_generated(result, terminal, as_json=as_json)
-    if not result.stopped:
-        _show(result, shown, environment, open_viewer=open_viewer)
-    return result.exit_code
+        made = run_generate(order, environment)
+    return Generated(made=made, preview=shown, open_viewer=how.open_viewer)
 
 
-def _tell_plan(
-    request: "ImageRequest",
-    connection: "Connection",
-    target: "Target | None",
-    prices: "PriceList",
-    terminal: "Terminal",
-    *,
-    as_json: bool,
-) -> int:
-    from nscale_cli.jobs.dry_run import make_plan
-    from nscale_cli.output.images import report_plan
+def _request(
+    environment: Environment,
+    words: options.PromptOptions,
+    image: options.ImageOptions,
+    settings: "Settings",
+) -> "ImageRequest":
+    from nscale_cli.commands._inputs import read_params, read_prompt
+    from nscale_cli.request import ImageRequest, Size
 
-    report_plan(make_plan(request, connection, target, prices), terminal, as_json=as_json)
-    return ExitCode.OK
+    return ImageRequest(
+        prompt=read_prompt(words, environment.terminal),
+        model=settings.model if image.model is None else image.model,
+        size=Size.parse(settings.size if image.size is None else image.size),
+        count=image.count,
+        params=read_params(image.param or (), settings),
+        send_size=settings.send_size,
+    )
 
 
-def _begin_preview(preview_options: "PreviewOptions", terminal: "Terminal") -> "Preview":
+def _begin_preview(preview_options: "PreviewOptions", environment: Environment) -> "Preview":
     from nscale_cli.preview.show import Preview
 
-    return Preview(preview_options, terminal)  # asks the terminal, while other things are done
-
-
-def _show(
-    result: "GenerateResult",
-    shown: "Preview | None",
-    environment: Environment,
-    *,
-    open_viewer: bool,
-) -> None:
-    if not (shown or open_viewer):
-        return
-    from nscale_cli.jobs.buyer import stopped_error
-    from nscale_cli.preview.show import open_images
-    from nscale_cli.terminal.signals import Interrupted
-
-    paths = [image.path for image in result.images if image.path is not None]
-    try:
-        environment.interrupts.release()
-        if shown:
-            shown.show(paths)
-        if open_viewer:
-            open_images(paths, environment.terminal)
-    except Interrupted as signal:
-        environment.interrupts.hold()
-        raise stopped_error(signal.signal_number, Billed.YES, result.images) from None
+    # It asks the terminal, while other things are done.
+    return Preview(preview_options, environment.terminal)
 
 
 def _target(
+    environment: Environment,
     output: str | None,
     request: "ImageRequest",
-    environment: Environment,
-    *,
-    force: bool,
-    dry_run: bool,
+    place: options.OutputOptions,
 ) -> "Target | None":
     """Return where the images go, None for stdout; raise UsageError where they could not."""
     from nscale_cli.storage.files import require_saveable
     from nscale_cli.storage.names import plan
 
     if output == "-":
-        if environment.terminal.stdout_is_tty and not dry_run:
+        if environment.terminal.stdout_is_tty and not place.dry_run:
             raise UsageError(
                 "-o - would write image bytes to the terminal",
                 hint="pipe it: nscale ... -o - | file -",
             )
         return None
     target = plan(output, request, cwd=environment.cwd, now=environment.clock.now())
-    require_saveable(target, count=request.count, force=force, make_directories=not dry_run)
+    require_saveable(
+        target, count=request.count, force=place.force, make_directories=not place.dry_run
+    )
     return target
 
 
-def _require_compatible(output: str | None, count: int, *, shows: bool, as_json: bool) -> None:
-    if output != "-":
-        return
-    if count > 1:
+def _require_compatible(
+    environment: Environment,
+    output: str | None,
+    count: int,
+    *,
+    preview: bool,
+    how: options.ShowOptions,
+) -> None:
+    if output == "-" and count > 1:
         raise UsageError("-o - takes one image only", hint="leave -n out, or name a folder with -o")
-    if as_json:
+    if output == "-" and environment.invocation.as_json:
         raise UsageError("-o - and --json both write to stdout", hint="give one of them")
-    if shows:
+    if output == "-" and (preview or how.open_viewer):
         raise UsageError("-o - saves no file that -x or -p could show", hint="name a file with -o")
+    if preview and environment.terminal.quiet:
+        raise UsageError("-p draws on stderr, which -q silences", hint="leave one of them out")

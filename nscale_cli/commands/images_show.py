@@ -1,12 +1,15 @@
 """`nscale images show`: files on disk, in the terminal or in the desktop's viewer."""
 
 import os
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from nscale_cli.commands import _options as options
+from nscale_cli.commands._command import command
 from nscale_cli.errors import ExitCode, UsageError
+from nscale_cli.output.result import Result
 from nscale_cli.terminal.context import Environment
 
 HELP = """Show images from files (PNG, JPEG, WebP).
@@ -19,30 +22,36 @@ Examples:
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown(Result):
+    """Images that were shown; those that could not be were warned of."""
+
+    complete: bool
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """OK where all were shown."""
+        return ExitCode.OK if self.complete else ExitCode.USAGE
+
+
+@command("debug")
 def show(
-    context: typer.Context,
+    environment: Environment,
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="The images to show.")],
-    open_viewer: options.OpenOption = False,
-    preview_style: options.PreviewStyleOption = None,
-    preview_width: options.PreviewWidthOption = None,
-    debug: options.DebugOption = False,
-) -> int:
+    how: options.ShowOptions,
+) -> Shown:
     """Show the files; HELP is what the user reads."""
-    from nscale_cli.commands._inputs import load_settings, read_preview_options
+    from nscale_cli.commands._context import load_settings
+    from nscale_cli.commands._inputs import read_preview_options
     from nscale_cli.preview.show import Preview, open_images
     from nscale_cli.storage.names import disk_path
 
-    environment: Environment = context.obj
     terminal = environment.terminal
-    terminal.debugging = debug
-    preview_options = read_preview_options(preview_style, preview_width, load_settings(terminal))
+    preview_options = read_preview_options(how, load_settings(terminal))
     paths = [environment.cwd / disk_path(name) for name in files]
     for path, name in zip(paths, files, strict=True):
         if not os.path.isfile(path):  # noqa: PTH113 - is_file() may raise
             raise UsageError(f"{name} is not a file", hint="name PNG, JPEG or WebP files")
-    complete = (
-        open_images(paths, terminal)
-        if open_viewer
-        else Preview(preview_options, terminal).show(paths)
-    )
-    return ExitCode.OK if complete else ExitCode.USAGE
+    if how.open_viewer:
+        return Shown(complete=open_images(paths, terminal))
+    return Shown(complete=Preview(preview_options, terminal).show(paths))

@@ -1,13 +1,15 @@
 """`nscale models list`: the service's models, with their prices."""
 
+from typing import Annotated
+
 import typer
 
-from nscale_cli.commands import _model_options as model_options
 from nscale_cli.commands import _options as options
-from nscale_cli.commands._inputs import load_settings
-from nscale_cli.commands._listing import get_models, priced_size
-from nscale_cli.errors import ExitCode
-from nscale_cli.output.models import report_models
+from nscale_cli.commands._command import command
+from nscale_cli.commands._context import get_models, load_settings
+from nscale_cli.errors import UsageError
+from nscale_cli.output.models import ModelsListed
+from nscale_cli.request import Size
 from nscale_cli.terminal.context import Environment
 
 HELP = """List the models that look like image models, with their prices.
@@ -22,44 +24,53 @@ The service does not say which models make images: they are told by their names,
 lack some, or hold others. Prices are the service's own; what is charged may differ. Without a key
 or a network, the last list is shown.
 """
+_ORDERS = ("name", "price")  # the first: default
 
 
+def _require_order(value: str) -> str:
+    if value not in _ORDERS:
+        raise UsageError(
+            f"--sort has an invalid order, {value[:40]!r}",
+            hint=f"choose from {', '.join(_ORDERS)}",
+        )
+    return value
+
+
+def _complete_order(incomplete: str) -> list[str]:
+    return [order for order in _ORDERS if order.startswith(incomplete)]
+
+
+AllOption = Annotated[
+    bool, typer.Option("--all", help="List all models, not only those named like image models.")
+]
+SortOption = Annotated[
+    str,
+    typer.Option(
+        "--sort",
+        metavar="ORDER",
+        callback=_require_order,
+        autocompletion=_complete_order,
+        help=f"The order of the list: {' or '.join(_ORDERS)}. [default: {_ORDERS[0]}]",
+        show_default=False,
+    ),
+]
+
+
+@command("as_json", "quiet", "debug")
 def list_models(
-    context: typer.Context,
-    everything: model_options.AllOption = False,
-    sort: model_options.SortOption = model_options.ORDERS[0],
+    environment: Environment,
+    service: options.ServiceOptions,
+    everything: AllOption = False,
+    sort: SortOption = _ORDERS[0],
     size: options.SizeOption = None,
-    api_key: options.ApiKeyOption = None,
-    api_key_file: options.ApiKeyFileOption = None,
-    base_url: options.BaseUrlOption = None,
-    profile: options.ProfileOption = None,
-    sandbox: options.SandboxOption = False,
-    timeout: options.TimeoutOption = None,
-    as_json: options.JsonOption = False,
-    quiet: options.QuietOption = False,
-    debug: options.DebugOption = False,
-) -> int:
+) -> ModelsListed:
     """List; HELP is what the user reads."""
-    environment: Environment = context.obj
-    terminal = environment.terminal
-    terminal.quiet, terminal.debugging = quiet, debug
-    settings = load_settings(terminal, profile)
-    wanted_size = priced_size(size, settings)
-    listing = get_models(
-        environment,
-        settings,
-        api_key=api_key,
-        api_key_file=api_key_file,
-        base_url=base_url,
-        sandbox=sandbox,
-        timeout=timeout,
-    )
-    report_models(
-        listing,
-        terminal,
-        size=wanted_size,
+    settings = load_settings(environment.terminal, service.profile)
+    wanted = Size.parse(settings.size if size is None else size)
+    return ModelsListed(
+        listing=get_models(environment, settings, service),
+        asked_at=environment.clock.now(),
+        size=wanted,
         everything=everything,
         by_price=sort == "price",
-        as_json=as_json,
     )
-    return ExitCode.OK

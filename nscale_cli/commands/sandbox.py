@@ -1,9 +1,12 @@
 """`nscale sandbox`: serve the offline API until stopped."""
 
+from typing import Annotated
+
 import typer
 
-from nscale_cli.commands import _options as options
-from nscale_cli.errors import ExitCode, UsageError
+from nscale_cli.commands._command import command
+from nscale_cli.errors import UsageError
+from nscale_cli.output.result import Done
 from nscale_cli.terminal.context import Environment
 
 HELP = """Serve the offline API until stopped.
@@ -22,17 +25,18 @@ images only) are refused; any other is good. Model ids choose what happens:
 DEFAULT_PORT = 8787
 
 
+@command("quiet")
 def serve(
-    context: typer.Context,
-    port: options.PortOption = DEFAULT_PORT,
-    quiet: options.QuietOption = False,
-) -> int:
+    environment: Environment,
+    port: Annotated[
+        int,
+        typer.Option("--port", metavar="PORT", help="The port to listen on; 0 takes a free one."),
+    ] = DEFAULT_PORT,
+) -> Done:
     """Serve; HELP is what the user reads."""
     from nscale_cli.sandbox.server import Sandbox
 
-    environment: Environment = context.obj
     terminal = environment.terminal
-    terminal.quiet = quiet
     try:
         sandbox = Sandbox(port=port, log=terminal.note)
     except (OSError, OverflowError) as error:
@@ -42,6 +46,6 @@ def serve(
         ) from None
     with sandbox:
         terminal.note("serving until Ctrl-C; no key is needed, nothing is billed")
-        terminal.answer(sandbox.base_url)
+        terminal.answer(sandbox.base_url)  # now: the next line ends with the program
         sandbox.wait()
-    return ExitCode.OK
+    return Done()

@@ -1,72 +1,102 @@
-"""Models as the user sees them: a plain table, all fields of one, or one JSON document."""
+"""Models as the user sees them: a plain table, or all fields of one."""
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
-from nscale_cli.output.images import write_document
+from nscale_cli.output.result import Result
 from nscale_cli.output.tables import format_table
 from nscale_cli.redact import excerpt
 from nscale_cli.request import Size
 from nscale_cli.service.catalog import Listing, age
 from nscale_cli.service.models import Model
 from nscale_cli.service.prices import cost_usd, dollars
-from nscale_cli.terminal.streams import Terminal
 
 _UNKNOWN = "unknown"
 _MAX_CELL = 100
 _MAX_FIELDS = 100
 
 
-def report_age(listing: Listing, terminal: Terminal, now: datetime) -> None:
-    """Say that a list is one of before, and why."""
-    if listing.stale_reason is not None:
-        terminal.note(f"from the list of {age(listing.listed, now)}: {listing.stale_reason}")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelsListed(Result):
+    """All models of a list, or those that look like image models, with prices for one size."""
 
+    command = "models list"
+    listing: Listing
+    asked_at: datetime
+    size: Size
+    everything: bool
+    by_price: bool
 
-def report_models(
-    listing: Listing,
-    terminal: Terminal,
-    *,
-    size: Size,
-    everything: bool,
-    by_price: bool,
-    as_json: bool,
-) -> None:
-    """Write the table, or the document, of all models or of those that look like image models."""
-    models = listing.listed.models
-    shown = sorted(
-        (model for model in models if everything or model.is_image_model),
-        key=_by_price if by_price else _by_name,
-    )
-    if not everything:
-        terminal.note(
-            f"{len(shown)} of {len(models)} models look like image models by their names; "
-            "--all lists all"
+    @property
+    def shown(self) -> list[Model]:
+        """The models in their order."""
+        models = self.listing.listed.models
+        return sorted(
+            (model for model in models if self.everything or model.is_image_model),
+            key=_by_price if self.by_price else _by_name,
         )
-    if as_json:
-        data = _list_data(listing, size) | {"models": [_model_data(m, size) for m in shown]}
-        write_document("models list", data, [], terminal)
-    elif shown:
-        header = ("ID", "OWNER", "USD PER MEGAPIXEL", f"USD PER IMAGE OF {size}")
-        rows = [_row(model, size) for model in shown]
-        terminal.answer("\n".join(format_table([header, *rows])))
+
+    def notes(self) -> Iterator[str]:
+        """Say how old the list is, and how much of it is shown."""
+        yield from _age(self.listing, self.asked_at)
+        if not self.everything:
+            yield (
+                f"{len(self.shown)} of {len(self.listing.listed.models)} models look like image "
+                "models by their names; --all lists all"
+            )
+
+    def lines(self) -> list[str]:
+        """Return the table; none where it would have no row."""
+        header = ("ID", "OWNER", "USD PER MEGAPIXEL", f"USD PER IMAGE OF {self.size}")
+        rows = [_row(model, self.size) for model in self.shown]
+        return format_table([header, *rows]) if rows else []
+
+    def data(self) -> dict[str, object]:
+        """Return the same for a script."""
+        models = [_model_data(model, self.size) for model in self.shown]
+        return _list_data(self.listing, self.size) | {"models": models}
 
 
-def report_model(
-    model: Model, listing: Listing, terminal: Terminal, *, size: Size, as_json: bool
-) -> None:
-    """Write all that is known of one model."""
-    if as_json:
-        known = _model_data(model, size) | {"fields": dict(model.fields)}
-        data = _list_data(listing, size) | {"model": known}
-        write_document("models show", data, [], terminal)
-        return
-    fields = islice(model.fields.items(), _MAX_FIELDS)
-    rows = [("id", excerpt(model.id)), *((excerpt(n, 60), excerpt(_text(v))) for n, v in fields)]
-    rows.append((f"USD per image of {size}", _amount(_usd_per_image(model, size))))
-    rows.append(("looks like an image model", "yes" if model.is_image_model else "no"))
-    terminal.answer("\n".join(format_table(rows)))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelShown(Result):
+    """All that is known of one model of a list, with its price for one size."""
+
+    command = "models show"
+    model: Model
+    listing: Listing
+    asked_at: datetime
+    size: Size
+
+    def notes(self) -> Iterator[str]:
+        """Say how old the list is."""
+        yield from _age(self.listing, self.asked_at)
+
+    def lines(self) -> list[str]:
+        """Return a row for each field that the service gave, and for what is made of them."""
+        model = self.model
+        fields = islice(model.fields.items(), _MAX_FIELDS)
+        given = ((excerpt(name, 60), excerpt(_text(value))) for name, value in fields)
+        return format_table(
+            [
+                ("id", excerpt(model.id)),
+                *given,
+                (f"USD per image of {self.size}", _amount(_usd_per_image(model, self.size))),
+                ("looks like an image model", "yes" if model.is_image_model else "no"),
+            ]
+        )
+
+    def data(self) -> dict[str, object]:
+        """Return the same for a script."""
+        known = _model_data(self.model, self.size) | {"fields": dict(self.model.fields)}
+        return _list_data(self.listing, self.size) | {"model": known}
+
+
+def _age(listing: Listing, now: datetime) -> Iterator[str]:
+    if listing.stale_reason is not None:
+        yield f"from the list of {age(listing.listed, now)}: {listing.stale_reason}"
 
 
 def _by_name(model: Model) -> tuple[str, str]:

@@ -20,7 +20,8 @@ from nscale_cli.errors import ExitCode
 from nscale_cli.jobs.collect import Saver, Store
 from nscale_cli.jobs.job import Job
 from nscale_cli.jobs.result import GenerateResult
-from nscale_cli.output.images import report_generated
+from nscale_cli.output.images import Generated
+from nscale_cli.output.result import report
 from nscale_cli.request import ImageRequest, Size
 from nscale_cli.service.decode import decode_base64
 from nscale_cli.service.replies import Reply, error_in
@@ -308,7 +309,7 @@ def test_no_reply_is_a_bug(document: object, count: int) -> None:
             elapsed_seconds=1.0,
             usd_per_megapixel=None,
         )
-        report_generated(result, terminal, as_json=True)
+        report(Generated(made=result), terminal, as_json=True)
         files = [path.read_bytes() for path in Path(folder).iterdir()]
     assert result.exit_code in (ExitCode.OK, ExitCode.UNUSABLE_REPLY, ExitCode.INCOMPLETE)
     assert files

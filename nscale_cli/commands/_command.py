@@ -1,0 +1,95 @@
+"""How a function becomes a command: values of options are spread out on the command line."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Annotated, Any, get_origin
+
+import typer
+
+from nscale_cli.terminal.context import Environment
+
+_KIND = inspect.Parameter.KEYWORD_ONLY  # which may stand in any order
+_NONE = inspect.Parameter.empty
+# Every help lists what is its command's own first, and then these, whatever value they are of.
+_ORDER = (
+    *("model", "size", "count", "output", "open_viewer", "preview", "preview_style"),
+    *("preview_width", "api_key", "api_key_file", "prompt_file", "base_url", "profile", "sandbox"),
+    *("param", "timeout", "retry", "retry_billed", "max_cost", "force", "dry_run"),
+    *("as_json", "quiet", "debug"),
+)
+_VERBOSITY = {
+    "as_json": Annotated[
+        bool, typer.Option("--json", help="Write one JSON document to stdout, on failure too.")
+    ],
+    "quiet": Annotated[
+        bool, typer.Option("-q", "--quiet", help="Write nothing to stderr but errors.")
+    ],
+    "debug": Annotated[
+        bool, typer.Option("--debug", help="Say on stderr what happens, step by step.")
+    ],
+}
+
+
+def command(*verbosity: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a command of a function; Typer sees the options of which it takes the values.
+
+    The Environment, and Typer's context, are given where they are asked for. The options of
+    `verbosity` are added, and heeded here.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        taken = inspect.signature(function).parameters.values()
+        options = [option for each in taken for option in _options_of(each)]
+        options += [_option(name, _VERBOSITY[name], default=False) for name in verbosity]
+
+        def run(context: typer.Context, **values: Any) -> Any:
+            _heed({name: values[name] for name in verbosity}, context.obj)
+            return function(**{each.name: _value_of(each, context, values) for each in taken})
+
+        parameters = [_option("context", typer.Context), *sorted(options, key=_place)]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+def _options_of(parameter: inspect.Parameter) -> Iterator[inspect.Parameter]:
+    """Yield what stands on the command line for `parameter`: itself, or its value's fields."""
+    if parameter.annotation in (typer.Context, Environment):
+        return
+    if not is_dataclass(parameter.annotation):
+        yield parameter.replace(kind=_KIND)
+        return
+    for field in fields(parameter.annotation):
+        if get_origin(field.type) is Annotated:
+            yield _option(field.name, field.type, default=field.default)
+
+
+def _value_of(
+    parameter: inspect.Parameter, context: typer.Context, values: Mapping[str, Any]
+) -> Any:
+    kind: Any = parameter.annotation
+    if kind is typer.Context:
+        return context
+    if kind is Environment:
+        return context.obj
+    if is_dataclass(kind):
+        return parameter.annotation(
+            **{each.name: values[each.name] for each in _options_of(parameter)}
+        )
+    return values[parameter.name]
+
+
+def _option(name: str, annotation: Any, *, default: object = _NONE) -> inspect.Parameter:
+    return inspect.Parameter(name, _KIND, default=default, annotation=annotation)
+
+
+def _place(parameter: inspect.Parameter) -> int:
+    return _ORDER.index(parameter.name) if parameter.name in _ORDER else -1
+
+
+def _heed(wanted: dict[str, bool], environment: Environment) -> None:
+    environment.terminal.quiet = wanted.get("quiet", False)
+    environment.terminal.debugging = wanted.get("debug", False)
+    environment.invocation.as_json = wanted.get("as_json", False)

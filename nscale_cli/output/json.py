@@ -1,0 +1,41 @@
+"""The one JSON document that a command answers with: its envelope, the same for all."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from nscale_cli.errors import NscaleError
+from nscale_cli.redact import Redactor
+
+JSON_VERSION = 1
+
+
+def document(
+    command: str,
+    data: Mapping[str, object],
+    errors: Sequence[NscaleError],
+    redactor: Redactor,
+    *,
+    partial: bool = False,
+) -> str:
+    """Return the document, also of a command that failed; keys are hidden in what went wrong."""
+    return json.dumps(
+        {
+            "version": JSON_VERSION,
+            "command": command,
+            "status": ("partial" if partial else "error") if errors else "ok",
+            "data": data,
+            "errors": [_error_data(error, redactor) for error in errors],
+        }
+    )
+
+
+def _error_data(error: NscaleError, redactor: Redactor) -> dict[str, object]:
+    redact = redactor.redact
+    return {
+        "code": error.code.label,
+        "message": redact(error.message),
+        "hint": redact(error.hint) if error.hint else None,
+        "billed": error.billed.value,
+        "http_status": error.http_status,
+        "request_id": redact(error.request_id) if error.request_id else None,
+    }

@@ -1,0 +1,161 @@
+"""What a command came to, and the one place that writes it: as lines, or as a JSON document."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nscale_cli.errors import Billed, ExitCode, NscaleError
+from nscale_cli.output.json import document
+from nscale_cli.terminal.context import Environment
+from nscale_cli.terminal.streams import Terminal
+
+_BILLED_SENTENCES = {
+    Billed.NO: "Nothing was billed.",
+    Billed.MAYBE: "The image may have been made, and billed.",
+    Billed.YES: "The request was billed.",
+}
+# Where nothing can have been paid for, a sentence about the bill would only be noise.
+_PLAIN_CODES = (ExitCode.BUG, ExitCode.USAGE, ExitCode.STDOUT_FAILED)
+NO_IMAGES: Mapping[str, object] = {
+    "model": None,
+    "prompt": None,
+    "size": None,
+    "count": None,
+    "elapsed_seconds": None,
+    "cost_usd": None,
+    "images": [],
+}
+
+
+class Result:
+    """What a command came to. Each command's own kind says what of it is told, and where."""
+
+    __slots__ = ()
+    command: ClassVar[str]  # its path, such as `images generate`
+    answer_first: ClassVar[bool] = False  # whether the answer explains the errors
+
+    @property
+    def errors(self) -> Sequence[NscaleError]:
+        """What went wrong with it, or with parts of it."""
+        return ()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The first error's code, or OK."""
+        return self.errors[0].code if self.errors else ExitCode.OK
+
+    @property
+    def partial(self) -> bool:
+        """Whether there is something of use in spite of the errors."""
+        return False
+
+    def notes(self) -> Iterable[str]:
+        """Return what is said on stderr before the answer."""
+        return ()
+
+    def warnings(self) -> Iterable[str]:
+        """Return what is warned of on stderr."""
+        return ()
+
+    def lines(self) -> Iterable[str]:
+        """Return the answer for a person, to be written to stdout."""
+        return ()
+
+    def remarks(self) -> Iterable[str]:
+        """Return what is said on stderr below the answer for a person."""
+        return ()
+
+    def data(self) -> Mapping[str, object]:
+        """Return the answer for a script: `data` of the JSON document."""
+        return {}
+
+    def show(self, environment: Environment) -> None:
+        """Show a person what is safe, once everything else is written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done(Result):
+    """A command that did as it was told, and has no answer."""
+
+    said: Sequence[str] = ()
+    warned: Sequence[str] = ()
+
+    def notes(self) -> Sequence[str]:
+        """Say what was done."""
+        return self.said
+
+    def warnings(self) -> Sequence[str]:
+        """Warn of what stands in its way."""
+        return self.warned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Result):
+    """A text that was asked for."""
+
+    text: str
+
+    def lines(self) -> Sequence[str]:
+        """Return the text as it is."""
+        return [self.text]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure(Result):
+    """A command that failed before it had a result."""
+
+    command: str  # type: ignore[misc]  # the one kind that stands for any command
+    error: NscaleError
+
+    @property
+    def errors(self) -> Sequence[NscaleError]:
+        """The one error."""
+        return [self.error]
+
+    def data(self) -> Mapping[str, object]:
+        """Return the fields that a script may rely on, each empty."""
+        return NO_IMAGES if self.command == "images generate" else {}
+
+
+def report(result: Result, terminal: Terminal, *, as_json: bool) -> None:
+    """Tell what happened on stderr, and write the answer to stdout."""
+    for text in result.notes():
+        terminal.note(text)
+    for text in result.warnings():
+        terminal.warn(text)
+    if result.answer_first:
+        _answer(result, terminal, as_json=as_json)
+    for error in result.errors:
+        report_error(error, terminal)
+    if not result.answer_first:
+        _answer(result, terminal, as_json=as_json)
+    for text in () if as_json else result.remarks():
+        terminal.note(text)
+
+
+def _answer(result: Result, terminal: Terminal, *, as_json: bool) -> None:
+    if as_json:
+        text = document(
+            result.command,
+            result.data(),
+            result.errors,
+            terminal.redactor,
+            partial=result.partial,
+        )
+    else:
+        text = "\n".join(result.lines())
+    if text:
+        terminal.answer(text)
+
+
+def report_error(error: NscaleError, terminal: Terminal) -> None:
+    """Say on stderr what failed, whether it cost anything, and what to do next."""
+    message = error.message if error.message.endswith("...") else error.message.rstrip(".")
+    if error.code not in _PLAIN_CODES:
+        stop = "" if message.endswith("...") else "."
+        message = f"{message}{stop} {_BILLED_SENTENCES[error.billed]}"
+    terminal.say(message, label="error", style="red")
+    if error.request_id:
+        terminal.say(error.request_id, label="request id", style="dim")
+    if error.hint:
+        terminal.say(error.hint, label="hint", style="bold")
