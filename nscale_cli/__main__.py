@@ -1,11 +1,14 @@
 """`python -m nscale_cli`, and the entry point of the `nscale` command."""
 
+import signal
 import sys
-from contextlib import suppress
 
 
 def run() -> None:
     """Run the program and leave with its exit code."""
+    # Until the signals are routed, Ctrl-C ends the program as it ends most: without a word.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     _leave(outcome())
 
 
@@ -20,10 +23,11 @@ def outcome() -> int:
         from nscale_cli.main import main
 
         code = main(interrupts=interrupts)
-    except Interrupted as signal:
-        with suppress(OSError, AttributeError):  # standard error may be closed, or broken
-            sys.stderr.write("error: stopped before anything was sent\n")
-        code = 128 + signal.signal_number
+    except Interrupted as stop:
+        interrupts.ignore()
+        from nscale_cli.main import stopped_early
+
+        return stopped_early(stop.signal_number)
     interrupts.ignore()
     return code
 

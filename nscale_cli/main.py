@@ -22,6 +22,13 @@ def main(*, interrupts: Interrupts) -> int:
     return run(_decoded(sys.argv[1:]), environment)
 
 
+def stopped_early(signal_number: int) -> int:
+    """Report a signal that came before the program knew what it was asked to do."""
+    environment = Environment(terminal=Terminal.standard())
+    environment.invocation.as_json = "--json" in sys.argv
+    return _fail(Stopped(signal_number, "stopped before anything was sent"), environment)
+
+
 def run(arguments: list[str], environment: Environment) -> int:
     """Run the program with `arguments` (without its name) and return the exit code."""
     for name in KEY_VARIABLES:

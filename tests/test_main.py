@@ -2,7 +2,9 @@
 
 import errno
 import io
+import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -200,8 +202,9 @@ def test_a_price_that_cannot_be_asked_for_is_unknown_and_no_failure(
     assert outcome.stdout.endswith("price: unknown (127.0.0.1 was not reached)\n")
 
 
-def test_ctrl_c_during_start_up_is_no_traceback(program: Program) -> None:
-    """The signal arrives while the program is still being imported."""
+@pytest.mark.parametrize("flags", [[], ["--json"]], ids=["plain", "json"])
+def test_ctrl_c_during_start_up_is_no_traceback(program: Program, flags: list[str]) -> None:
+    """The signal arrives while the program is still being imported; a script gets its document."""
     code = (
         "import os, signal, sys\n"
         "from importlib.abc import MetaPathFinder\n"
@@ -214,8 +217,34 @@ def test_ctrl_c_during_start_up_is_no_traceback(program: Program) -> None:
         "run()\n"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=program.cwd, env=program.env, capture_output=True
+        [sys.executable, "-c", code, *flags],
+        cwd=program.cwd,
+        env=program.env,
+        capture_output=True,
     )
 
     assert result.returncode == 130
-    assert result.stderr == b"error: stopped before anything was sent\n"
+    assert [json.loads(result.stdout)["errors"][0]["code"]] == ["interrupted"] if flags else True
+    assert bool(result.stdout) == bool(flags)
+    assert result.stderr == b"error: stopped before anything was sent. Nothing was billed.\n"
+
+
+def test_ctrl_c_before_the_signals_are_routed_is_no_traceback(program: Program) -> None:
+    """It ends the program as it ends most others."""
+    code = (
+        "import os, signal, sys\n"
+        "class Interrupt:\n"
+        "    @staticmethod\n"
+        "    def find_spec(name, path, target=None):\n"
+        "        if name == 'nscale_cli.terminal.signals':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupt)\n"
+        "from nscale_cli.__main__ import run\n"
+        "run()\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=program.cwd, env=program.env, capture_output=True
+    )
+
+    assert result.returncode == -signal.SIGINT
+    assert result.stderr == b""
