@@ -198,6 +198,7 @@ def test_the_cursor_is_there_after_a_signal(
         seen = b""
         while b"finishing" not in seen:
             seen += os.read(pty.master, 65536)
+        time.sleep(1.1)  # sooner, the same signal would be the same press
         run.send_signal(signal.SIGTERM)
         seen += pty.drain()
         run.communicate(timeout=120)
