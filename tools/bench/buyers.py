@@ -1,0 +1,107 @@
+"""Buy many images at once, by the engine or by nothing but a socket, and say what it took.
+
+Usage: python -m tools.bench.buyers engine|fetch BASE_URL JOBS WORKERS SIZE   (in an empty folder)
+"""
+
+import http.client
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+_MODEL, _KEY = "m", "sk-bench-0123456789abcdef"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What a run took after its start-up: wall and processor seconds, and the peak of memory."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    peak_mib: float
+
+
+def _timed(work: Callable[[], None]) -> Taken:
+    start, cpu = time.perf_counter(), time.process_time()
+    work()
+    return Taken(
+        wall_seconds=time.perf_counter() - start,
+        cpu_seconds=time.process_time() - cpu,
+        peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    )
+
+
+def by_engine(base_url: str, jobs: int, workers: int, size: str) -> Taken:
+    """Buy and save as the program does, each image synced under its own name."""
+    from nscale_cli.connection import ApiKey, Connection
+    from nscale_cli.jobs.buyer import Buyer
+    from nscale_cli.jobs.collect import Store
+    from nscale_cli.jobs.job import Job
+    from nscale_cli.jobs.run import Engine, Policy, Stop
+    from nscale_cli.redact import Redactor
+    from nscale_cli.request import ImageRequest, Size
+    from nscale_cli.service.client import Client
+    from nscale_cli.storage.names import plan
+    from nscale_cli.terminal.time import Clock
+
+    clock = Clock()
+    connection = Connection(
+        base_url=base_url,
+        api_key=ApiKey(value=_KEY, source="the benchmark"),
+        timeout_seconds=60,
+        retries=0,
+    )
+
+    def ordered(number: int) -> Job:
+        request = ImageRequest(prompt=f"fox {number}", model=_MODEL, size=Size.parse(size))
+        target = plan(None, request, cwd=Path.cwd(), now=clock.now())
+        return Job(id=str(number), request=request, target=target)
+
+    def refuse(_: bytes) -> None:
+        raise OSError("nothing goes to standard output")
+
+    store = Store(env={}, redactor=Redactor(), write_answer=refuse)
+    with Client(connection) as client:
+        engine = Engine(
+            Buyer(client=client, connection=connection, store=store, clock=clock),
+            policy=Policy(workers),
+            stop=Stop(),
+            notify=lambda _: None,
+            timeout_seconds=connection.timeout_seconds,
+        )
+
+        def buy() -> None:
+            for result in engine.results(map(ordered, range(jobs))):
+                assert len(result.images) == 1, result.errors
+
+        return _timed(buy)
+
+
+def by_fetching(base_url: str, jobs: int, workers: int, size: str) -> Taken:
+    """Ask as often, and drop what comes: what no client can be faster than."""
+    address = urlsplit(base_url)
+    assert address.hostname is not None
+    body = json.dumps({"model": _MODEL, "prompt": "fox", "size": size, "n": 1})
+
+    def fetch(count: int) -> None:
+        connection = http.client.HTTPConnection(address.hostname or "", address.port)
+        for _ in range(count):
+            connection.request("POST", f"{address.path}/images/generations", body)
+            answer = connection.getresponse()
+            assert answer.status == 200 and answer.read()
+        connection.close()
+
+    shares = [len(range(worker, jobs, workers)) for worker in range(workers)]
+    with ThreadPoolExecutor(workers) as pool:
+        return _timed(lambda: [*pool.map(fetch, shares)].clear())
+
+
+if __name__ == "__main__":
+    how, url, *numbers, picture = sys.argv[1:]
+    buyer = {"engine": by_engine, "fetch": by_fetching}[how]
+    print(json.dumps(asdict(buyer(url, *map(int, numbers), picture))))
