@@ -50,7 +50,7 @@ def generate(
     terminal = environment.terminal
     require_one_reader(words, service.api_key)
     settings = load_settings(terminal, service.profile)
-    output = settings.output if place.output is None else place.output
+    output = _output(environment, settings.output if place.output is None else place.output)
     _require_compatible(environment, output, image.count, preview=preview, how=how)
     request = _request(environment, words, image, settings)
     preview_options = read_preview_options(how, settings)
@@ -78,7 +78,7 @@ def generate(
             meanwhile=shown.load if shown else lambda: None,
         )
         made = run_generate(order, environment)
-    return Generated(made=made, preview=shown, open_viewer=how.open_viewer)
+    return Generated(made=made, raw=target is None, preview=shown, open_viewer=how.open_viewer)
 
 
 def _request(
@@ -105,6 +105,30 @@ def _begin_preview(preview_options: "PreviewOptions", environment: Environment) 
 
     # It asks the terminal, while other things are done.
     return Preview(preview_options, environment.terminal)
+
+
+def _output(environment: Environment, output: str | None) -> str | None:
+    """Return `-o`, or `-` where it is another name of standard output; raise UsageError."""
+    if output is None or output == "-":
+        return output
+    from nscale_cli.redact import excerpt
+    from nscale_cli.storage.names import disk_path
+    from nscale_cli.terminal.streams import descriptor_named, is_terminal
+
+    path = environment.cwd / disk_path(output)
+    if environment.terminal.is_stdout(path):
+        return "-"
+    if is_terminal(path):
+        raise UsageError(
+            f"-o {excerpt(output, 80)} would write image bytes to a terminal",
+            hint="name a file with -o",
+        )
+    if descriptor_named(path) is not None and path.is_file():
+        raise UsageError(
+            f"-o {excerpt(output, 80)} is no name of the file behind it",
+            hint="name the file itself with -o",
+        )
+    return output
 
 
 def _target(

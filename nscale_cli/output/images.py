@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generated(Result):
-    """The images of a run; `preview` is to show them in the terminal, where it was asked for."""
+    """The images of a run; `preview` is to show them in the terminal, where it was asked for.
+
+    `raw`: their bytes went to standard output, behind which nothing else may stand.
+    """
 
     command = "images generate"
     made: GenerateResult
+    raw: bool = False
     preview: "Preview | None" = None
     open_viewer: bool = False
 
@@ -50,6 +54,8 @@ class Generated(Result):
 
     def lines(self) -> Sequence[str]:
         """Return the path of each image, whole."""
+        if self.raw:
+            return []
         return [str(image.path) for image in self.made.images if image.path is not None]
 
     def data(self) -> dict[str, object]:

@@ -2,18 +2,24 @@
 
 import errno
 import os
+import select
+import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, TextIO, cast
 
 from nscale_cli.errors import StdoutFailed
 from nscale_cli.redact import Redactor, clean
 from nscale_cli.terminal.size import TerminalSize, size_by_variable, size_of_window
+from nscale_cli.terminal.time import SLICE_SECONDS
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+_STDOUT = 1
+_MAX_LINKS = 40
 SHOW_CURSOR = "\x1b[?25h"
 _DUMB_TERMINALS = ("dumb", "unknown")
 _STYLES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
@@ -117,8 +123,17 @@ class Terminal:
         """Write `data` to stdout, whole; raise OSError where that fails."""
         if self._stdout is None:
             raise OSError(errno.EBADF, "it is closed")
-        self._stdout.buffer.write(data)
-        self._stdout.buffer.flush()
+        _write_all(self._stdout.buffer, data)
+
+    def is_stdout(self, path: Path) -> bool:
+        """Return whether `path` leads to standard output: by a name of it, or to the same pipe."""
+        if descriptor_named(path) == _STDOUT:
+            return True
+        try:
+            there, own = path.stat(), os.fstat(self._stdout.buffer.fileno() if self._stdout else -1)
+        except (OSError, ValueError):
+            return False
+        return not stat.S_ISREG(own.st_mode) and os.path.samestat(there, own)
 
     def _abandon_stdout(self) -> None:
         _divert(sys.__stdout__, from_stream=self._stdout)
@@ -163,8 +178,7 @@ class Terminal:
             return
         encoding = getattr(self._stderr, "encoding", None) or "utf-8"
         try:
-            self._stderr.buffer.write(text.encode(encoding, "backslashreplace"))
-            self._stderr.buffer.flush()
+            _write_all(self._stderr.buffer, text.encode(encoding, "backslashreplace"))
         except OSError:
             # Nobody listens any more; the exit code still speaks.
             _divert(sys.__stderr__, from_stream=self._stderr)
@@ -215,6 +229,54 @@ class Terminal:
             redirect_stdout=False,
             redirect_stderr=False,
         )
+
+
+def descriptor_named(path: Path) -> int | None:
+    """Return the open file of this process that `path` is a name of (/dev/stdout, /dev/fd/63)."""
+    directories = {os.path.realpath(name) for name in ("/dev/fd", "/proc/self/fd")}
+    try:
+        for _ in range(_MAX_LINKS):
+            directory = os.path.realpath(path.parent)
+            if directory in directories and path.name.isdecimal():
+                return int(path.name)
+            path = Path(directory, path.readlink())
+    except (OSError, ValueError):
+        pass  # it is no link
+    return None
+
+
+def is_terminal(path: Path) -> bool:
+    """Return whether a person would see what is written to `path`."""
+    flags = os.O_WRONLY | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        if not stat.S_ISCHR(path.stat().st_mode):
+            return False
+        descriptor = os.open(path, flags)
+    except (OSError, ValueError):
+        return False
+    try:
+        return os.isatty(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(buffer: BinaryIO, data: bytes) -> None:
+    """Write `data` to the last byte, also into what was set not to wait for its reader."""
+    try:
+        descriptor = buffer.fileno()
+    except (OSError, ValueError):
+        descriptor = None
+    if descriptor is None or os.name == "nt":  # where a console takes text of its own kind
+        buffer.write(data)
+        buffer.flush()
+        return
+    buffer.flush()
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[os.write(descriptor, rest) :]
+        except BlockingIOError:
+            select.select([], [descriptor], [], SLICE_SECONDS)  # in which signals are heeded
 
 
 def _divert(standard: TextIO | None, *, from_stream: Stream | None) -> None:
