@@ -65,6 +65,17 @@ class ExitCode(IntEnum):
         "fewer images than asked, or bytes that are not PNG, JPEG or WebP (kept)",
     )
     STDOUT_FAILED = (23, "yes", "image saved, but stdout could not be written")
+    PARTIAL = (
+        24,
+        "yes",
+        "some images of a run are saved, none of the others was billed; the same command goes on",
+    )
+    PARTIAL_MAYBE = (
+        25,
+        "maybe",
+        "some images of a run are saved, some of the others may have been billed; "
+        "a resume leaves those alone",
+    )
     HANGUP = (129, "-", "SIGHUP; the message says what was saved and what may be billed")
     INTERRUPTED = (
         130,

@@ -118,6 +118,8 @@ def test_exit_codes_are_the_public_ones() -> None:
         "not_saved": 21,
         "incomplete": 22,
         "stdout_failed": 23,
+        "partial": 24,
+        "partial_maybe": 25,
         "hangup": 129,
         "interrupted": 130,
         "terminated": 143,
@@ -135,6 +137,6 @@ def test_exit_codes_have_a_name_and_a_meaning_of_their_own() -> None:
 @pytest.mark.parametrize("code", ExitCode, ids=lambda code: code.label)
 def test_exit_code_says_whether_it_costs_money(code: ExitCode) -> None:
     """Below 10 nothing was paid, below 20 it may have been, from 20 on it was."""
-    special = {0: "yes", 1: "unknown", 129: "-", 130: "-", 143: "-"}
+    special = {0: "yes", 1: "unknown", 25: "maybe", 129: "-", 130: "-", 143: "-"}
     ordinary = "no" if code < 10 else "maybe" if code < 20 else "yes"
     assert code.billed == special.get(code, ordinary)

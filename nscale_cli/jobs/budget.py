@@ -9,6 +9,10 @@ from nscale_cli.request import ImageRequest
 from nscale_cli.service.prices import cost_usd, dollars, estimate_usd
 
 
+class OverBudget(UsageError):
+    """One more request could cost more than may be spent."""
+
+
 class Budget:
     """The most that a run may cost in US dollars, over all its jobs and their attempts.
 
@@ -73,9 +77,9 @@ class Budget:
         return estimate_usd(price, request)
 
 
-def _over_budget(usd: float, max_usd: float) -> UsageError:
+def _over_budget(usd: float, max_usd: float) -> OverBudget:
     """Return the error for an estimate that is more than may be spent."""
-    return UsageError(
+    return OverBudget(
         f"the estimate is about ${dollars(usd)}, more than --max-cost "
         f"{dollars(max_usd)}; no image was asked for",
         hint="make fewer or smaller images, use another model, or raise --max-cost",

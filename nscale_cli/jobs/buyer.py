@@ -115,11 +115,13 @@ class Buyer:
     def _result(
         self, job: Job, progress: JobProgress, saver: Saver, crash: Exception | None
     ) -> JobResult:
+        reply = progress.state.reply
         return JobResult(
             job=job,
             images=tuple(saver.images),
             errors=tuple(saver.problems),
             elapsed_seconds=self.clock.monotonic() - progress.start,
+            request_id=reply.request_id if reply else None,
             crash=crash,
         )
 

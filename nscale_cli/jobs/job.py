@@ -42,13 +42,15 @@ class Job:
 class JobResult:
     """What came of a job: `errors` are failures of parts of it, or of the whole.
 
-    `crash` is what the code did not foresee, for whoever writes the report of a bug.
+    `request_id` is what the service called the last attempt. `crash` is what the code did not
+    foresee, for whoever writes the report of a bug.
     """
 
     job: Job
     images: tuple[SavedImage, ...] = ()
     errors: tuple[NscaleError, ...] = ()
     elapsed_seconds: float = 0.0
+    request_id: str | None = None
     crash: Exception | None = None
 
     @property

@@ -78,7 +78,10 @@ class _Finished:
 
 
 class Engine:
-    """Runs jobs, each with a limit of `timeout_seconds`. `notify` is called in this thread."""
+    """Runs jobs, each with a limit of `timeout_seconds`.
+
+    `notify` is called in this thread, and so is `tick`, several times a second.
+    """
 
     def __init__(
         self,
@@ -88,11 +91,12 @@ class Engine:
         stop: Stop,
         notify: Callable[[JobEvent], None],
         timeout_seconds: float,
+        tick: Callable[[], object] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start no thread yet."""
         self._work, self._policy, self._stop, self._notify = work, policy, stop, notify
-        self._timeout_seconds, self._monotonic = timeout_seconds, monotonic
+        self._timeout_seconds, self._tick, self._monotonic = timeout_seconds, tick, monotonic
         self._tasks: SimpleQueue[JobProgress | None] = SimpleQueue()
         self._events: SimpleQueue[JobEvent | _Finished | None] = SimpleQueue()
         self._under_way: dict[JobProgress, None] = {}
@@ -123,6 +127,7 @@ class Engine:
                 yield from self._heed(self._events.get())
             yield from self._overdue()
             yield from self._stopped()
+            self._tick()
         self._dismiss()
 
     def abandon(self, signal_number: int) -> list[JobResult]:

@@ -22,7 +22,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
-from nscale_cli.errors import ConfigurationError, NscaleError
+from nscale_cli.errors import Billed, ConfigurationError, NscaleError
 from nscale_cli.redact import excerpt
 from nscale_cli.request import SavedImage
 from nscale_cli.runs.plan import RunDirectory
@@ -59,7 +59,8 @@ class Journal:
 
     A half last line, which a crash leaves, is taken off first. Raises OSError where a line cannot
     be written whole; after a failure that leaves half a line behind, every further call fails.
-    `redact` takes secrets out of what a server said; `on_line` is told each line that was written.
+    `redact` takes secrets out of what a server said; `on_event` is told of each line that is on
+    disk, by the thread that wrote it.
     """
 
     def __init__(
@@ -67,12 +68,13 @@ class Journal:
         path: Path,
         *,
         redact: Callable[[str], str] = str,
-        on_line: Callable[[str], object] = str,
+        on_event: Callable[[Event], object] = lambda _: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Open the file, or make it."""
-        self._redact, self._on_line, self._now = redact, on_line, now
-        self._directory, self._lock, self._torn = path.parent, threading.Lock(), False
+        self._redact, self._on_event, self._now = redact, on_event, now
+        self._directory, self._name = path.parent, path.name
+        self._lock, self._torn = threading.Lock(), False
         path.parent.mkdir(parents=True, exist_ok=True)
         self._descriptor = os.open(path, _CREATE, 0o666)
         try:
@@ -145,16 +147,24 @@ class Journal:
         )
 
     def failed(
-        self, row: str, error: NscaleError, images: Iterable[Mapping[str, object]] = ()
+        self,
+        row: str,
+        error: NscaleError,
+        *,
+        billed: Billed | None = None,
+        images: Iterable[Mapping[str, object]] = (),
     ) -> None:
-        """Say how a request ended that did not bring all images, and which ones it did bring."""
+        """Say how a request ended that did not bring all images, and which ones it did bring.
+
+        `billed` is given where the error does not say all of it.
+        """
         kept = list(images)
         self._append(
             row,
             EventKind.FAILED,
             {
                 "code": error.code.label,
-                "billed": error.billed.value,
+                "billed": (billed or error.billed).value,
                 "http_status": error.http_status,
                 "request_id": self._redacted(error.request_id),
                 "message": excerpt(self._redact(error.message)),
@@ -166,15 +176,15 @@ class Journal:
         return None if text is None else excerpt(self._redact(text))
 
     def _append(self, row: str, kind: EventKind, *parts: Mapping[str, object]) -> None:
-        data: dict[str, object] = {"v": JOURNAL_VERSION, "t": _stamp(self._now()), "row": row}
-        data["s"] = kind.value
+        time = _stamp(self._now())
+        data: dict[str, Any] = {"v": JOURNAL_VERSION, "t": time, "row": row, "s": kind.value}
         for part in parts:
             data |= part
-        line = json.dumps(data, ensure_ascii=False)
+        line = json.dumps(data, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
         with self._lock:
-            self._write(line.encode("utf-8", "backslashreplace") + b"\n")
+            self._write(line)
         _sync(self._descriptor)  # outside the lock: the system syncs many lines at once
-        self._on_line(line)
+        self._on_event(Event(journal=self._name, row=row, kind=kind, time=time, data=data))
 
     def _write(self, line: bytes) -> None:
         if self._torn:

@@ -5,14 +5,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 
 from nscale_cli.request import SavedImage
 from nscale_cli.runs.plan import PlannedRow, RunDirectory
-from nscale_cli.runs.row_names import target_of
+from nscale_cli.runs.row_names import split_path, target_of
 from nscale_cli.runs.states import RowHistory, RowState
 from nscale_cli.service.decode import sniff
-from nscale_cli.storage.names import EXTENSIONS, Target, disk_path
+from nscale_cli.storage.disk import read_bounded
+from nscale_cli.storage.names import EXTENSIONS, Target, disk_path, literal, text_of
+
+_MAX_IMAGE_BYTES = 512 * 1024 * 1024
 
 
 class Action(StrEnum):
@@ -51,10 +55,10 @@ def decide(
     if state in (RowState.NOT_SENT, RowState.NOT_BILLED):
         return Decision(action=Action.SEND)
     if state is RowState.SAVED:
-        gone = [path for path in saved_paths(history, run) if not os.path.lexists(path)]
+        gone = missing_files(history, run)
         if not gone:
             return Decision(action=Action.KEEP)
-        return _leave(f"saved, but {gone[0]} is gone", "buy it again with --redo")
+        return _leave(f"saved, but {text_of(gone[0])} is gone", "buy it again with --redo")
     if state is RowState.PAID:
         return _leave(f"paid for, but {history.message}", "buy it again with --redo")
     if state is RowState.REFUSED:
@@ -84,6 +88,38 @@ def saved_paths(history: RowHistory, run: RunDirectory) -> Iterator[Path]:
         yield run.path / disk_path(str(image.get("path", "")))
 
 
+def missing_files(history: RowHistory, run: RunDirectory) -> list[Path]:
+    """Return where images of the row were saved that are not there any more."""
+    return [path for path in saved_paths(history, run) if not os.path.lexists(path)]
+
+
+def free_path(planned: PlannedRow, run: RunDirectory) -> str:
+    """Return the row's path, or one beside it where something is in the way already.
+
+    No other row can be given it, so that after a crash it is known whose image is there.
+    """
+    path = planned.path
+    stem, suffix = split_path(path)
+    own = literal("-" + planned.key.replace("#", "-"))
+    for number in count(1):
+        if not is_taken(path, planned.request.count, run):
+            break
+        path = f"{stem}{own}{suffix}" if number == 1 else f"{stem}{own}-{number}{suffix}"
+    return path
+
+
+def is_taken(path: str, images: int, run: RunDirectory) -> bool:
+    """Return whether something is where this many images of a row would go."""
+    if "{hash}" in path:  # which tells each image from all others
+        return False
+    target = target_of(run.path, path)
+    return any(
+        os.path.lexists(target.path(index=index, image_format=name, sha256=""))
+        for index in range(1, images + 1)
+        for name in EXTENSIONS
+    )
+
+
 def left_by_crash(planned: PlannedRow, history: RowHistory, run: RunDirectory) -> list[SavedImage]:
     """Return the images of a request whose end is not in the journal, as many as are there.
 
@@ -101,7 +137,7 @@ def _image_of(target: Target, index: int) -> SavedImage | None:
     for name in EXTENSIONS:
         path = target.path(index=index, image_format=name, sha256="")
         try:
-            data = path.read_bytes() if path.is_file() else b""
+            data = read_bounded(path, _MAX_IMAGE_BYTES)
         except OSError:
             continue
         image_format, size = sniff(data)

@@ -121,7 +121,7 @@ class TakenPaths:
         """Take the first of `path`, `path-2`, `path-3` that no other row has, and return it."""
         if "{hash}" in path:  # which tells each image from all others
             return path
-        stem, suffix = _split(path)
+        stem, suffix = split_path(path)
         number = 1
         while self._line_of_holder(path, row):
             number += 1
@@ -144,7 +144,7 @@ class TakenPaths:
 
 def _as_saved(path: str, row: Row) -> Iterator[tuple[str, str]]:
     """Yield stem and suffix of each image of the row, in one spelling for all that look alike."""
-    stem, suffix = _split(path)
+    stem, suffix = split_path(path)
     for index in range(1, row.request.count + 1):
         filled = fill(stem, {"index": str(index), "hash": "{hash}", "ext": "{ext}"})
         yield unicodedata.normalize("NFC", filled.casefold()), suffix.lower()
@@ -224,11 +224,12 @@ def _with_index(path: str, count: int) -> str:
     """Return the path with `{index}` in it, where several images would else have one name."""
     if count == 1 or "{index}" in path:
         return path
-    stem, suffix = _split(path)
+    stem, suffix = split_path(path)
     return f"{stem}-{{index}}{suffix}"
 
 
-def _split(path: str) -> tuple[str, str]:
+def split_path(path: str) -> tuple[str, str]:
+    """Return a row's path without its ending, and its ending."""
     if path.endswith(_ANY_SUFFIX):
         return path.removesuffix(_ANY_SUFFIX), _ANY_SUFFIX
     return os.path.splitext(path)  # noqa: PTH122 - text with fields

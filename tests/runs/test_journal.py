@@ -12,7 +12,7 @@ import pytest
 
 from nscale_cli.errors import AnswerTimeout, ConfigurationError, Incomplete
 from nscale_cli.request import SavedImage, Size
-from nscale_cli.runs.journal import EventKind, Journal, image_data, read_events
+from nscale_cli.runs.journal import Event, EventKind, Journal, image_data, read_events
 from nscale_cli.runs.plan import RunDirectory
 
 KEY = "9f2c1ab34d5e6f70#1"
@@ -54,7 +54,7 @@ def test_each_line_says_what_happened(tmp_path: Path) -> None:
         )
         journal.saved(KEY, [IMAGE], seconds=2.10049, cost_usd=0.00034, request_id=None)
         journal.failed("b#1", AnswerTimeout("no answer within 1 s"))
-        journal.failed("c#1", Incomplete("short", http_status=200, request_id="r"), [IMAGE])
+        journal.failed("c#1", Incomplete("short", http_status=200, request_id="r"), images=[IMAGE])
         journal.saved("d#1", [], seconds=None, cost_usd=None, request_id="r", adopted=True)
     start = {"v": 1, "t": "2026-11-24T12:00:00.123Z"}
     assert lines_in(tmp_path) == [
@@ -85,12 +85,13 @@ def test_what_a_server_said_is_kept_without_secrets(tmp_path: Path) -> None:
     assert (line["message"], line["request_id"]) == ("the key [hidden] is slow", "[hidden]")
 
 
-def test_lines_are_told_as_they_are_written(tmp_path: Path) -> None:
-    """For whoever follows the run."""
-    told: list[str] = []
-    with journal_in(tmp_path, on_line=told.append) as journal:
+def test_events_are_told_as_they_are_written(tmp_path: Path) -> None:
+    """For whoever follows the run; they are those that a reader finds."""
+    told: list[Event] = []
+    with journal_in(tmp_path, on_event=told.append) as journal:
         send(journal)
-    assert [json.loads(line) for line in told] == lines_in(tmp_path)
+        journal.failed(KEY, AnswerTimeout("late"))
+    assert told == list(read_events(RunDirectory(path=tmp_path)))
 
 
 def test_many_threads_write_whole_lines(tmp_path: Path) -> None:

@@ -1,0 +1,139 @@
+"""A look at all rows before anything is sent: what is done, what will be bought, what it costs."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from nscale_cli.errors import Incomplete, UsageError
+from nscale_cli.redact import excerpt
+from nscale_cli.runs.journal import image_data
+from nscale_cli.runs.ledger import Ledger
+from nscale_cli.runs.plan import PlannedRow
+from nscale_cli.runs.resume import (
+    Action,
+    ResumeOptions,
+    decide,
+    is_taken,
+    left_by_crash,
+    names_of,
+)
+from nscale_cli.runs.rows import MistakeList
+from nscale_cli.service.prices import rounded
+
+_MAX_LEFT_SHOWN = 20
+# Service and model: what a price hangs on.
+Area = dict[tuple[str, str], float]
+
+
+@dataclass(slots=True, kw_only=True)
+class Survey:
+    """What a run is about to do. Areas are megapixels, by service and model.
+
+    `left` are the first of the rows that are left alone, with the reason. `unpriced` rows let the
+    service choose their size.
+    """
+
+    rows: int = 0
+    saved: int = 0
+    adopted: int = 0
+    left_alone: int = 0
+    to_send: int = 0
+    images_to_send: int = 0
+    unpriced: int = 0
+    left: list[tuple[PlannedRow, str]] = field(default_factory=list)
+    area: Area = field(default_factory=lambda: defaultdict(float))
+    area_to_send: Area = field(default_factory=lambda: defaultdict(float))
+
+    @property
+    def models(self) -> list[str]:
+        """The models of what is to be sent, in the order in which they come."""
+        return list(dict.fromkeys(model for _, model in self.area_to_send))
+
+    def estimate_usd(
+        self, area: Area, price_of: Callable[[str, str], float | None]
+    ) -> float | None:
+        """Return what this area costs, or None where the price of some of it is unknown."""
+        prices = [(price_of(*key), megapixels) for key, megapixels in area.items()]
+        if self.unpriced or any(price is None for price, _ in prices):
+            return None
+        return rounded(sum((price or 0.0) * megapixels for price, megapixels in prices))
+
+
+def survey_rows(ledger: Ledger, options: ResumeOptions, *, source: str, adopt: bool) -> Survey:
+    """Look at each row once; raise UsageError for what cannot be done as asked.
+
+    `source` is what people call the file of the rows. `adopt`: images that a crash left behind
+    are written down as saved.
+    """
+    survey, mistakes = Survey(), MistakeList(source)
+    redone: set[str] = set()
+    for planned in ledger.place.rows():
+        if adopt and (images := _left_by_crash(planned, ledger)):
+            survey.adopted += images
+        redone |= names_of(planned) & options.redo
+        _look_at(planned, ledger, options, survey, mistakes)
+    mistakes.require_none()
+    unknown = sorted(options.redo - redone)
+    if unknown:
+        raise UsageError(
+            f"--redo {excerpt(unknown[0], 60)}: no row is called so; nothing was sent",
+            hint="give the row's id, its number, or its key in run/journal.jsonl",
+        )
+    return survey
+
+
+def _left_by_crash(planned: PlannedRow, ledger: Ledger) -> int:
+    """Write down what a request that was cut off has left; return how many images that is."""
+    history = ledger.states.get(planned.key)
+    images = left_by_crash(planned, history, ledger.place.run)
+    if not images:
+        return 0
+    data = [image_data(image, ledger.place.run.path) for image in images]
+    if len(images) < planned.request.count:
+        came = f"{planned.request.count} images were asked for, {len(images)} are there"
+        ledger.journal.failed(planned.key, Incomplete(came), images=data)
+    else:
+        ledger.journal.saved(
+            planned.key,
+            data,
+            seconds=None,
+            cost_usd=history.estimate_usd,
+            request_id=None,
+            adopted=True,
+        )
+    ledger.take_in()
+    return len(images)
+
+
+def _look_at(
+    planned: PlannedRow,
+    ledger: Ledger,
+    options: ResumeOptions,
+    survey: Survey,
+    mistakes: MistakeList,
+) -> None:
+    request, run = planned.request, ledger.place.run
+    decision = decide(planned, ledger.states.get(planned.key), options, run)
+    what = planned.row.service, request.model
+    megapixels = request.size.megapixels * request.count
+    survey.rows += 1
+    survey.area[what] += megapixels
+    survey.unpriced += not request.send_size
+    if decision.action is Action.KEEP:
+        survey.saved += 1
+    elif decision.action is Action.LEAVE:
+        survey.left_alone += 1
+        if len(survey.left) < _MAX_LEFT_SHOWN:
+            survey.left.append((planned, decision.why))
+    else:
+        survey.to_send += 1
+        survey.images_to_send += request.count
+        survey.area_to_send[what] += megapixels
+        own = names_of(planned) & options.redo
+        if planned.named and not own and is_taken(planned.path, request.count, run):
+            mistakes.add(
+                planned.row.line,
+                "out",
+                f"{excerpt(planned.row.out, 120)} exists, and is not of this row; move it away, "
+                "or give the row another name",
+            )
