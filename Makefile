@@ -34,6 +34,7 @@ mutants:
 # Ratios, each pair run in turn; instructions are counted where valgrind is. BENCH=--quick is short.
 bench:
 	$(PYTHON) -m tools.bench.speed $(BENCH)
+	$(PYTHON) -m tools.bench.history
 
 guard:
 	$(PYTHON) -m tools.bench.guard

@@ -21,6 +21,11 @@ def cache_directory(env: Mapping[str, str]) -> Path:
     return _of_variables(env, "XDG_CACHE_HOME", ".cache") or _of_platform("user_cache_path")
 
 
+def state_directory(env: Mapping[str, str]) -> Path:
+    """Return the folder for what the program remembers, which need not exist."""
+    return _of_variables(env, "XDG_STATE_HOME", ".local/state") or _of_platform("user_state_path")
+
+
 def _of_variables(env: Mapping[str, str], variable: str, below_home: str) -> Path | None:
     """Return what the XDG base directory specification says; a relative path is no path to it."""
     if (directory := Path(env.get(variable, ""))).is_absolute():

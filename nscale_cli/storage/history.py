@@ -119,7 +119,7 @@ class History:
         """Write the entries; those that could not be written go with the next that can."""
         self._pending.extend(entries)
         rows = [self._row(entry) for entry in self._pending]
-        self._database.write(lambda connection: connection.executemany(_INSERT, rows))
+        self._database.write(lambda connection: _insert(connection, rows))
         self._pending.clear()
 
     def search(self, query: HistoryQuery) -> list[HistoryEntry]:
@@ -245,6 +245,12 @@ class History:
 def _moment(moment: datetime) -> str:
     """Return the moment in UTC, such that later ones sort behind."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def _insert(connection: "sqlite3.Connection", rows: Sequence[Row]) -> None:
+    connection.executemany(_INSERT, rows)
+    with contextlib.suppress(Exception):  # without an index, a search looks at each entry
+        history_search.extend_index(connection)
 
 
 def _erase(connection: "sqlite3.Connection", where: str, values: Sequence[object]) -> int:

@@ -1,5 +1,6 @@
 """What files are called: from `-o`, or from the prompt."""
 
+import hashlib
 import os
 import re
 import string
@@ -21,6 +22,7 @@ _OWN_NAME = "{slug}.{ext}"
 _FIELDS = ("slug", "model", "size", "index", "date", "time", "hash", "ext")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
 _BLANK_LETTERS = "\u115f\u1160\u3164\uffa0"  # Hangul fillers: letters that show as nothing
+_LOOKS_HASHED = re.compile(r"-[0-9a-f]{8}$")
 _MAX_SLUG_BYTES = 80
 _MAX_NAME_BYTES = 255
 _MAX_PATH_BYTES = 4000  # Linux takes 4095; a temporary file's name must fit as well
@@ -47,6 +49,18 @@ def slug(text: str) -> str:
     stem = kept.encode()[:_MAX_SLUG_BYTES].decode(errors="ignore").rstrip("-._")
     stem = unicodedata.normalize("NFC", stem) or "image"
     return f"_{stem}" if _RESERVED.match(stem) else stem
+
+
+def model_name(model_id: str) -> str:
+    """Return a name for a model that no other model gets, whatever its id.
+
+    Where the slug says less than the id, as it mostly does, the beginning of the id's SHA-256
+    follows.
+    """
+    stem = slug(model_id)
+    if stem == model_id and not _LOOKS_HASHED.search(stem):
+        return stem
+    return f"{stem}-{hashlib.sha256(model_id.encode()).hexdigest()[:8]}"
 
 
 def _kept(text: str) -> Iterator[str]:
@@ -104,7 +118,7 @@ def plan(output: str | None, request: ImageRequest, *, cwd: Path, now: datetime)
     """Turn `-o` into a target; raise UsageError for a name that could not be written as asked."""
     values = {
         "slug": slug(request.prompt),
-        "model": slug(request.model),
+        "model": model_name(request.model),
         "size": str(request.size),
         "date": now.strftime("%Y-%m-%d"),
         "time": now.strftime("%H%M%S"),

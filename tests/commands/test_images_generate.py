@@ -288,7 +288,7 @@ def test_a_template_names_each_image(generate: Cli, tmp_path: Path) -> None:
     )  # fmt: skip
 
     assert outcome.stdout.splitlines() == [
-        f"{tmp_path}/evil-model/a-cat-64x32-{index}.png" for index in (1, 2)
+        f"{tmp_path}/evil-model-d88d7373/a-cat-64x32-{index}.png" for index in (1, 2)
     ]
 
 

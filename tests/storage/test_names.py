@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from nscale_cli.errors import UsageError
 from nscale_cli.request import ImageRequest, Size
-from nscale_cli.storage.names import Target, candidates, disk_path, plan, slug, text_of
+from nscale_cli.storage.names import (
+    Target,
+    candidates,
+    disk_path,
+    model_name,
+    plan,
+    slug,
+    text_of,
+)
 
 NOW = datetime(2025, 3, 9, 14, 5, 7)
 SHA = "0123456789abcdef" * 4
@@ -100,6 +108,46 @@ def test_slug_of_a_slug_is_itself(text: str) -> None:
     assert slug(slug(text)) == slug(text)
 
 
+@pytest.mark.parametrize(
+    ("model_id", "expected"),
+    [
+        ("flux", "flux"),
+        ("sdxl-1.0_turbo", "sdxl-1.0_turbo"),
+        ("black-forest-labs/FLUX.1-schnell", "black-forest-labs-flux.1-schnell-4a26c481"),
+    ],
+)
+def test_a_model_has_a_plain_name_where_its_id_is_one(model_id: str, expected: str) -> None:
+    """Else the beginning of a hash follows, always the same."""
+    assert model_name(model_id) == expected
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ("a/b", "a-b"),
+        ("a/b-c", "a-b/c"),
+        ("Flux", "flux", "FLUX"),
+        ("flux", "flux/"),
+        ("x" * 200, "x" * 201, "x" * 80),
+        ("caf\xe9", "cafe\u0301"),
+        ("/", "\\", " /", "image"),
+    ],
+)
+def test_two_models_never_have_one_name(ids: tuple[str, ...]) -> None:
+    """Also where the file system knows no upper case, or a name is made up to look like one."""
+    names = [model_name(each).lower() for each in ids]
+    assert len(set(names)) == len(names)
+    assert all(model_name(name) != name or name in ids for name in names)
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_the_name_of_a_model_is_a_safe_part_of_a_path(model_id: str) -> None:
+    """Whatever a service calls it."""
+    name = model_name(model_id)
+    assert slug(name[:-9]) == name[:-9] or name == model_id
+    assert not set(name) & set('/\\:*?"<>|')
+
+
 def request(*, count: int = 1, prompt: str = "A red fox") -> ImageRequest:
     """Return a request for images."""
     size = Size(width=1024, height=512)
@@ -124,7 +172,7 @@ def path_of(output: str | None, cwd: Path, *, count: int = 1, index: int = 1) ->
         ("fox.png", "fox.png"),
         ("new/fox", "new/fox"),
         ("odd}.png", "odd}.png"),
-        ("{slug}-{model}-{size}.{ext}", "a-red-fox-vendor-model-1-1024x512.jpg"),
+        ("{slug}-{model}-{size}.{ext}", "a-red-fox-vendor-model-1-c021837c-1024x512.jpg"),
         ("{date}/{time}-{index}-{hash}.png", "2025-03-09/140507-1-01234567.png"),
         ("{{{slug}}}.png", "{a-red-fox}.png"),
     ],
