@@ -17,6 +17,7 @@ from nscale_cli.storage.names import (
     Target,
     fill,
     literal,
+    model_name,
     slug,
     text_of,
 )
@@ -94,7 +95,7 @@ class RowNames:
             **{name: slug(value) for name, value in row.fields.items()},
             **({"id": slug(row.id)} if row.id else {}),
             "row": f"{number:0{self._width}}",
-            "model": slug(request.model),
+            "model": model_name(request.model),
             "size": str(request.size),
         }
 

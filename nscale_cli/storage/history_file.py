@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nscale_cli.errors import ExitCode, NscaleError
 from nscale_cli.redact import excerpt
-from nscale_cli.storage.private_files import OWNER_ONLY
+from nscale_cli.storage.disk import CREATE, OWNER_ONLY
+from nscale_cli.storage.private_files import locked
 
 if TYPE_CHECKING:
     import sqlite3
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 Work = Callable[["sqlite3.Connection"], Result]
 COMPANIONS = ("-wal", "-shm")  # what SQLite keeps beside a file that is open
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+_MAX_TRIES = 5
 _DAMAGE_CODES = (11, 26)  # SQLITE_CORRUPT, SQLITE_NOTADB
 
 # Each step leads from one version of the schema, which the file holds as its user_version, to the
@@ -73,6 +74,7 @@ class Database:
         self._warn = warn
         self._patience_seconds = patience_seconds
         self._connection: sqlite3.Connection | None = None
+        self._opened: os.stat_result | None = None  # which file it was
         self._opening = threading.Lock()  # it may be opened while the service is waited for
 
     def open(self) -> None:
@@ -116,12 +118,19 @@ class Database:
 
     def _attempt(self, work: Work[Result]) -> Result:
         with self._opening:
-            if self._connection is None:
-                if not self.path.exists():
-                    _create(self.path)
-                self._connection = _connect(self.path, self._patience_seconds)
-            connection = self._connection
+            connection = self._connection or self._open()
         return work(connection)
+
+    def _open(self) -> "sqlite3.Connection":
+        for _ in range(_MAX_TRIES):
+            if not self.path.exists():
+                _create(self.path)
+            # Another process may set it aside between any two of these steps.
+            with contextlib.suppress(FileNotFoundError):
+                self._opened = self.path.stat()
+                self._connection = _connect(self.path, self._patience_seconds)
+                return self._connection
+        raise FileNotFoundError(None, "it goes away again and again")
 
     def _unavailable(self, error: Exception) -> HistoryUnavailable:
         busy = "locked" in str(error) or "busy" in str(error)
@@ -136,10 +145,13 @@ class Database:
         )
 
     def _set_aside(self) -> None:
+        """Rename the damaged file, unless another process has done so meanwhile."""
         self.close()
-        aside = _set_aside(self.path)
-        if aside is not None:
-            self._warn(f"the history was damaged; it is set aside as {aside}, and a new one begun")
+        with locked(self.path):
+            if not _is_still(self.path, self._opened):
+                return
+            aside = _set_aside(self.path)
+        self._warn(f"the history was damaged; it is set aside as {aside}, and a new one begun")
 
 
 @contextlib.contextmanager
@@ -182,15 +194,24 @@ def _create(path: Path) -> None:
 
 
 def _create_empty(path: Path) -> None:
-    os.close(os.open(path, _CREATE, OWNER_ONLY))
+    os.close(os.open(path, CREATE, OWNER_ONLY))
 
 
 def _connect(path: Path, patience_seconds: float) -> "sqlite3.Connection":
+    """Open a file that exists; raise FileNotFoundError where it does not."""
     import sqlite3
 
-    connection = sqlite3.connect(
-        path, timeout=patience_seconds, isolation_level=None, check_same_thread=False
-    )
+    try:
+        connection = sqlite3.connect(
+            f"{path.as_uri()}?mode=rw",
+            uri=True,
+            timeout=patience_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+    except sqlite3.OperationalError:
+        path.stat()  # which raises, if it is not there
+        raise
     try:
         _migrate(connection, path)
         connection.execute("PRAGMA synchronous = NORMAL")  # nothing in it is worth a wait
@@ -229,26 +250,22 @@ def is_damage(error: Exception) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE_CODES
 
 
-def _set_aside(path: Path) -> Path | None:
-    """Rename the damaged file and return its new name, or None where another process did it.
+def _is_still(path: Path, opened: os.stat_result | None) -> bool:
+    """Return whether at `path` is the file that was opened."""
+    try:
+        return opened is not None and os.path.samestat(opened, path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename the damaged file, and return its new name.
 
     What belongs to it goes first: beside a new file, SQLite would take it for that one's.
     """
-    with path.open("rb") as file:
-        _lock(file.fileno())
-        if not os.path.samestat(os.fstat(file.fileno()), path.stat()):
-            return None
-        taken = len(set_aside_files(path))
-        aside = path.with_name(f"{path.name}.damaged" + (f"-{taken + 1}" if taken else ""))
-        for ending in (*COMPANIONS, ""):
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(f"{path}{ending}", f"{aside}{ending}")  # noqa: PTH104 - text to add to
+    taken = len(set_aside_files(path))
+    aside = path.with_name(f"{path.name}.damaged" + (f"-{taken + 1}" if taken else ""))
+    for ending in (*COMPANIONS, ""):
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(f"{path}{ending}", f"{aside}{ending}")  # noqa: PTH104 - text to add to
     return aside
-
-
-def _lock(descriptor: int) -> None:
-    """Wait for the file; where there are no such locks, what is open cannot be renamed anyway."""
-    with contextlib.suppress(ImportError):
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX)

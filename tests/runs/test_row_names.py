@@ -20,7 +20,7 @@ def path_of(each: object, template: str | None = None, number: int = 2) -> str:
     ("template", "path"),
     [
         (None, "0002-a-red-fox.{ext}"),
-        ("{model}/{row}.{ext}", "a-model/0002.{ext}"),
+        ("{model}/{row}.{ext}", "a-model-4d6a6839/0002.{ext}"),
         ("sub/", "sub/0002-a-red-fox.{ext}"),
         ("{id}", "h-1.{ext}"),
         ("{mood}-{size}.jpg", "dark-night-64x64.jpg"),
