@@ -55,13 +55,13 @@ def run_generate(order: Order, environment: Environment) -> GenerateResult:
         result = JobResult(job=job, errors=(error,), elapsed_seconds=elapsed)
     if result.crash is not None and not result.images:
         raise result.crash
-    errors = (*result.errors, *_wait_for_price(order, result, environment))
+    result = _wait_for_price(order, result, environment)
     with suppress(Exception):  # a socket that cannot be closed must not take an image along
         connected.close()
     return GenerateResult(
         request=order.request,
         images=result.images,
-        problems=errors,
+        problems=result.errors,
         elapsed_seconds=result.elapsed_seconds,
         usd_per_megapixel=order.prices.usd_per_megapixel(order.request.model),
     )
@@ -148,18 +148,15 @@ def _fetch(url: str) -> GeneratedImage | InvalidItem:
     return fetch_image(url)
 
 
-def _wait_for_price(
-    order: Order, result: JobResult, environment: Environment
-) -> tuple[NscaleError, ...]:
-    """Wait a little where the price is of use; return how a signal ended the wait."""
-    unknown = [
-        error
-        for error in result.errors
-        if isinstance(error, RequestRefused) and error.http_status == 404
-    ]
+def _wait_for_price(order: Order, result: JobResult, environment: Environment) -> JobResult:
+    """Return the result with what the service's list adds to it, waiting a little for that.
+
+    A signal ends the wait, and is told in the result.
+    """
+    unknown = any(_is_unknown_model(error) for error in result.errors)
     stopped = any(isinstance(error, Stopped) for error in result.errors)
     if stopped or not (result.images or unknown):
-        return ()
+        return result
     interrupts, model = environment.interrupts, order.request.model
     try:
         interrupts.release()  # everything is safe: nobody has to sit this out
@@ -167,9 +164,15 @@ def _wait_for_price(
         interrupts.hold()
     except Interrupted as signal:
         interrupts.hold()
-        return (stopped_error(signal.signal_number, result.billed, result.images),)
-    for error in unknown:
-        error.hint = did_you_mean(order.prices.suggestions(model)) or error.hint
+        return _with_stop(result, signal.signal_number)
     if order.prices.usd_per_megapixel(model) is None:
         environment.terminal.debug(f"cost unknown: {order.prices.unknown_because(model)}")
-    return ()
+    hint = did_you_mean(order.prices.suggestions(model))
+    errors = (
+        error.but(hint=hint) if _is_unknown_model(error) else error for error in result.errors
+    )
+    return replace(result, errors=tuple(errors))
+
+
+def _is_unknown_model(error: NscaleError) -> bool:
+    return isinstance(error, RequestRefused) and error.http_status == 404
