@@ -2,15 +2,16 @@
 
 import base64
 import json
+import re
 import unicodedata
-from collections.abc import Iterator
-from itertools import groupby
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 MAX_SHOWN = 500
-_HIDDEN = "[key hidden]"
+_HIDDEN = b"[key hidden]"
 # Shorter strings are no real keys, and hiding them would garble ordinary words.
 _SHORTEST_SECRET = 8
+_WINDOW_BYTES = 1024 * 1024
 _URL_SAFE = str.maketrans("+/", "-_")
 
 
@@ -50,50 +51,99 @@ def _in_base64(secret: bytes) -> Iterator[str]:
             yield text.translate(_URL_SAFE)
 
 
+def _in_text(secret: str) -> Iterator[str]:
+    """Yield `secret` as it stands in plain text, in JSON, and in an address."""
+    escaped = json.dumps(secret)[1:-1]
+    yield from (secret, escaped, escaped.replace("/", r"\/"), quote(secret, safe=""))
+
+
 class Redactor:
-    """Replaces the secrets it was told of, in each form in which they could surface."""
+    """Replaces the secrets it was told of, in each form in which they could surface.
+
+    Letters count in either case. All is done on bytes, whose lower case is as long as they are.
+    """
 
     def __init__(self) -> None:
         """Start without a secret."""
-        self._forms: list[str] = []
-        self._pieces: set[str] = set()
+        self._forms: list[bytes] = []
+        self._pieces: dict[int, set[bytes]] = {}  # by their length
+        self._quads: set[int] = set()
 
     def hide(self, secret: str) -> None:
-        """Hide `secret` from now on: as it is, inside JSON, in an address, and in base64."""
+        """Hide `secret` from now on: as it is, reversed, in JSON, addresses, base64 and hex."""
         if len(secret) < _SHORTEST_SECRET:
             return
-        escaped = json.dumps(secret)[1:-1]
-        forms = {secret, escaped, escaped.replace("/", r"\/"), quote(secret, safe="")}
-        forms |= set(_in_base64(secret.encode()))
-        self._forms = sorted(forms.union(self._forms), key=len, reverse=True)
-        self._pieces |= {
-            form[start : start + _SHORTEST_SECRET]
-            for form in forms
-            for start in range(len(form) - _SHORTEST_SECRET + 1)
-        }
+        data = secret.encode()
+        texts = {*_in_text(secret), *_in_text(secret[::-1]), *_in_base64(data)}
+        forms = {text.encode().lower() for text in texts}
+        self._forms = sorted({*self._forms, *forms, data.hex().encode()}, key=len, reverse=True)
+        for form in forms:
+            self._add_pieces(form, _SHORTEST_SECRET)
+        self._add_pieces(data.hex().encode(), 2 * _SHORTEST_SECRET)
+
+    def _add_pieces(self, form: bytes, size: int) -> None:
+        if not form.isascii():
+            return  # a cut could fall into a character
+        pieces = (form[start : start + size] for start in range(len(form) - size + 1))
+        self._pieces.setdefault(size, set()).update(pieces)
+        self._quads.update(*(_quads(form[start:]) for start in range(4)))
 
     def found_in(self, text: str) -> bool:
         """Return whether `text` holds a secret."""
-        return any(form in text for form in self._forms)
+        return self._holds_form(text.encode("utf-8", "surrogatepass"))
 
     def redact(self, text: str) -> str:
         """Return `text` without the secrets, and without pieces of them (split, or cut off)."""
-        for form in self._forms:
-            text = text.replace(form, _HIDDEN)
-        size = _SHORTEST_SECRET
-        starts = [i for i in range(len(text) - size + 1) if text[i : i + size] in self._pieces]
-        if not starts:
-            return text
-        covered = {position for start in starts for position in range(start, start + size)}
-        parts = groupby(enumerate(text), key=lambda item: item[0] in covered)
-        return "".join(
-            _HIDDEN if hidden else "".join(character for _, character in part)
-            for hidden, part in parts
-        )
+        data = self._without_forms(text.encode("utf-8", "surrogatepass"))
+        return self._without_pieces(data).decode("utf-8", "surrogatepass")
 
     def redact_bytes(self, data: bytes | bytearray) -> bytes | bytearray:
         """Return `data` without the secrets."""
+        return self._without_forms(bytes(data)) if self._holds_form(data) else data
+
+    def _holds_form(self, data: bytes | bytearray) -> bool:
+        """Return whether a secret is in `data`, of which a whole copy may be too large."""
+        longest = len(self._forms[0]) if self._forms else 0
+        for start in range(0, len(data), _WINDOW_BYTES):
+            low = data[start : start + _WINDOW_BYTES + longest].lower()
+            if any(form in low for form in self._forms):
+                return True
+        return False
+
+    def _without_forms(self, data: bytes) -> bytes:
+        low = data.lower()
         for form in self._forms:
-            if form.encode() in data:  # replace() copies, and a reply may be large
-                data = data.replace(form.encode(), _HIDDEN.encode())
+            if form in low:
+                found = re.finditer(re.escape(form), low)
+                data = _without(data, (match.span() for match in found))
+                low = low.replace(form, _HIDDEN)
         return data
+
+    def _without_pieces(self, data: bytes) -> bytes:
+        # However a piece stands, the first quad that begins at a fourth byte in it is in it whole.
+        # So most of a text is passed over four bytes at a time.
+        low = data.lower()
+        near = [4 * index for index, quad in enumerate(_quads(low)) if quad in self._quads]
+        spans = [
+            (start, start + size)
+            for at in near
+            for start in range(max(0, at - 3), at + 1)
+            for size, pieces in self._pieces.items()
+            if low[start : start + size] in pieces
+        ]
+        return _without(data, spans) if spans else data
+
+
+def _quads(data: bytes) -> memoryview:
+    """Return each four bytes of `data` as a number; what is left over is left out."""
+    return memoryview(data[: len(data) // 4 * 4]).cast("I")
+
+
+def _without(data: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
+    """Return `data` with a note for each of the spans, which are in order, or meet in one."""
+    parts, done = [], 0
+    for start, end in spans:
+        if start >= done:
+            parts += [data[done:start], _HIDDEN]
+        done = max(done, end)
+    return b"".join([*parts, data[done:]])

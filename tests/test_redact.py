@@ -1,8 +1,10 @@
 """Untrusted text, made safe to show."""
 
 import base64
+import hashlib
 import json
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -101,6 +103,13 @@ def test_excerpt_of_a_huge_word_is_500_characters() -> None:
         (json.dumps({"key": SECRET}), '{"key": "[key hidden]"}'),
         (json.dumps({"key": SECRET}).replace("/", "\\/"), '{"key": "[key hidden]"}'),
         (base64.b64encode(SECRET.encode()).decode(), "[key hidden]"),
+        (f"KEY {SECRET.upper()}.", "KEY [key hidden]."),
+        (f"{SECRET.swapcase()} É", "[key hidden] É"),
+        (f"<{SECRET[::-1]}>", "<[key hidden]>"),
+        (json.dumps(SECRET[::-1].upper()).replace("/", "\\/"), '"[key hidden]"'),
+        (f"0x{SECRET.encode().hex()}00", "0x[key hidden]00"),
+        (SECRET.encode().hex().upper(), "[key hidden]"),
+        (b"Bearer ".hex() + SECRET.encode().hex(), f"{b'Bearer '.hex()}[key hidden]"),
         ("nothing secret", "nothing secret"),
         ("", ""),
     ],
@@ -111,6 +120,50 @@ def test_scrubber_hides_the_secret_in_every_form(text: str, expected: str) -> No
     redactor.hide(SECRET)
     assert redactor.redact(text) == expected
     assert redactor.redact_bytes(text.encode()) == expected.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"{SECRET[:10]} / {SECRET[10:]}", "[key hidden] / [key hidden]"),
+        (f"{SECRET[:10].upper()} / {SECRET[10:].upper()}", "[key hidden] / [key hidden]"),
+        (f"x{SECRET[::-1][:9]}", "x[key hidden]"),
+        (f"..{SECRET.encode().hex()[4:24]}", "..[key hidden]"),
+        (SECRET.encode().hex()[4:18], SECRET.encode().hex()[4:18]),
+        (SECRET[:7], SECRET[:7]),
+        (f"é{SECRET[1:9]}é", "é[key hidden]é"),
+    ],
+)
+@pytest.mark.parametrize("before", range(4))
+def test_a_piece_of_eight_characters_is_hidden(text: str, expected: str, before: int) -> None:
+    """In each of the forms, wherever it begins; fewer are no secret."""
+    redactor = Redactor()
+    redactor.hide(SECRET)
+    assert redactor.redact("." * before + text) == "." * before + expected
+
+
+def test_five_megabytes_of_ordinary_text_stay_as_they_are() -> None:
+    """Words, digests and addresses are no keys, however many there are."""
+    redactor = Redactor()
+    redactor.hide("sk-test-0123456789abcdef")
+    page = Path(__file__).parent.parent.joinpath("README.md").read_text(encoding="utf-8")
+    digest = hashlib.sha256(page.encode()).hexdigest()
+    text = f"{page} {digest} {digest.upper()} 日本語\ud800" * (5_000_000 // len(page))
+
+    assert redactor.redact(text) == text
+    data = bytearray(text.encode("utf-8", "replace"))
+    assert redactor.redact_bytes(data) is data
+
+
+@pytest.mark.parametrize("place", [0, 1_048_570, 3_000_000])
+def test_a_secret_is_found_anywhere_in_a_large_reply(place: int) -> None:
+    """Also where it stands across two of the pieces in which one is looked for."""
+    redactor = Redactor()
+    redactor.hide(SECRET)
+    data = bytearray(b"x" * place + SECRET.upper().encode() + b"\xff" * 1_100_000)
+
+    assert redactor.found_in(data.decode("latin-1"))
+    assert redactor.redact_bytes(data) == b"x" * place + b"[key hidden]" + b"\xff" * 1_100_000
 
 
 def test_scrubber_hides_a_secret_that_json_must_escape() -> None:

@@ -51,12 +51,12 @@ def login(
         raise check.error.but(message=f"{check.error.message}; the key was not stored")
     stored = KeyStore(terminal.env).store(origin, key.value)
     said = [f"{origin} accepts the key; it is stored in {stored.place}"]
+    warned = [] if stored.private else [f"other users may be able to read {stored.place}"]
     if stored.no_keyring_because:
-        said.append(
-            f"only you can read that file; no keyring took the key: {stored.no_keyring_because}"
-        )
+        closed = "only you can read that file; " if stored.private else ""
+        said.append(f"{closed}no keyring took the key: {stored.no_keyring_because}")
     before = [name for name in key_variables(settings, url) if terminal.env.get(name)]
-    warned = [f"{name} is set, and goes before the stored key" for name in before]
+    warned += [f"{name} is set, and goes before the stored key" for name in before]
     return Done(said=said, warned=warned)
 
 

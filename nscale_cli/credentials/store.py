@@ -4,10 +4,9 @@ That file also tells for which services there is a key in the keyring. Without a
 keyring is never asked, nor even loaded.
 """
 
-import contextlib
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from nscale_cli.config.directories import config_directory
@@ -16,7 +15,7 @@ from nscale_cli.credentials.keyring import KeyringUnavailable
 from nscale_cli.errors import AuthenticationError, ConfigurationError
 from nscale_cli.redact import excerpt
 from nscale_cli.storage.disk import OWNER_ONLY, read_bounded
-from nscale_cli.storage.private_files import locked, replace_file
+from nscale_cli.storage.private_files import is_private, locked, replace_file
 
 _KEYRING = "keyring"
 _VERSION = 1
@@ -26,9 +25,13 @@ Entries = dict[str, dict[str, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """Where a key was put, and why no keyring took it (empty where one did)."""
+    """Where a key was put, whether that is closed to other users, and why no keyring took it.
+
+    The reason is empty where one did.
+    """
 
     place: str
+    private: bool = True
     no_keyring_because: str = ""
 
 
@@ -70,7 +73,8 @@ class KeyStore:
             reason = str(error)
         with self._changing() as entries:
             entries[origin] = entry
-        return Stored(place=self._place(entry), no_keyring_because=reason)
+        private = _KEYRING in entry or is_private(self.path)
+        return Stored(place=self._place(entry), private=private, no_keyring_because=reason)
 
     def remove(self, origin: str) -> str | None:
         """Forget the key of the service; return where it was, or None where there was none."""
@@ -96,26 +100,26 @@ class KeyStore:
 
     def _entries(self) -> Entries:
         try:
-            document = json.loads(read_bounded(self.path, _MAX_BYTES))
+            data = read_bounded(self.path, _MAX_BYTES)
         except (FileNotFoundError, NotADirectoryError):
             return {}
         except OSError as error:
             raise ConfigurationError(
                 f"{excerpt(str(self.path))} cannot be read: {error.strerror}"
             ) from None
-        except (ValueError, RecursionError):
-            raise self._damaged() from None
-        entries = document.get("keys") if isinstance(document, dict) else None
-        if not isinstance(entries, dict) or not all(_is_entry(each) for each in entries.values()):
-            raise self._damaged()
-        with contextlib.suppress(OSError):  # a copy from a backup may be open to all
-            if self.path.stat().st_mode & 0o077:
+        if len(data) > _MAX_BYTES:
+            raise self._unusable("is larger than 1 MiB")
+        entries = _entries_in(data)
+        if entries is None:
+            raise self._unusable("is damaged")
+        with suppress(OSError):  # a copy from a backup may be open to all
+            if not is_private(self.path):
                 self.path.chmod(OWNER_ONLY)
         return entries
 
-    def _damaged(self) -> ConfigurationError:
+    def _unusable(self, what: str) -> ConfigurationError:
         return ConfigurationError(
-            f"{excerpt(str(self.path))} is damaged",
+            f"{excerpt(str(self.path))} {what}",
             hint="remove it, and store the key again: nscale auth login",
         )
 
@@ -132,6 +136,17 @@ class KeyStore:
             raise ConfigurationError(
                 f"{excerpt(str(self.path))} cannot be written: {error.strerror}"
             ) from None
+
+
+def _entries_in(data: bytes) -> Entries | None:
+    """Return what the file's bytes hold, or None where they make no sense."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    entries = document.get("keys") if isinstance(document, dict) else None
+    whole = isinstance(entries, dict) and all(_is_entry(each) for each in entries.values())
+    return entries if whole else None
 
 
 def _is_entry(entry: object) -> bool:

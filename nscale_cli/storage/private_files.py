@@ -6,7 +6,7 @@ is locked meanwhile.
 
 import contextlib
 import os
-import stat
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,13 +18,15 @@ _OWNER_ONLY_DIRECTORY = 0o700
 _LOCK = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _MAX_LOCK_SECONDS = 30.0
 _SLICE_SECONDS = 0.01
+_MAX_LINKS = 40
 
 
 def replace_file(path: Path, data: bytes, *, keep_mode: bool = False) -> None:
     """Put `data` at `path`, at once; raise OSError where it cannot be done, with the old in place.
 
-    The file is its owner's alone; with `keep_mode` an old one keeps its mode. A symbolic link to
-    a file stays one; a link to anything else (a device, nothing at all) is itself replaced.
+    The file is this user's alone; with `keep_mode` a file of this user keeps its mode. A link to
+    a file stays one, if this user or root made it; one to anything else is itself replaced. What
+    is no regular file (a device, a FIFO) is not.
     """
     target = _target(path)
     _make_directory(target.parent)
@@ -33,10 +35,10 @@ def replace_file(path: Path, data: bytes, *, keep_mode: bool = False) -> None:
     try:
         try:
             write_whole(descriptor, data)
+            if keep_mode:
+                _copy_mode(target, descriptor)
         finally:
             os.close(descriptor)
-        if keep_mode and target.exists():
-            temporary.chmod(stat.S_IMODE(target.stat().st_mode) & 0o777)
         temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -68,11 +70,6 @@ def _wait_for_lock(descriptor: int) -> None:
         time.sleep(_SLICE_SECONDS)
 
 
-def _target(path: Path) -> Path:
-    """Return what is to be replaced: the file behind a link, or what is at `path` itself."""
-    return Path(os.path.realpath(path)) if path.is_file() else path
-
-
 def _make_directory(directory: Path) -> None:
     directory.mkdir(mode=_OWNER_ONLY_DIRECTORY, parents=True, exist_ok=True)
 
@@ -87,3 +84,59 @@ def sync_directory(directory: Path) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+if sys.platform == "win32":  # where a user's own directories are closed to others
+
+    def is_private(_path: Path) -> bool:
+        """Return whether no other user can read the file."""
+        return True
+
+    def _copy_mode(_source: Path, _descriptor: int) -> None:
+        """Do nothing: there are no modes."""
+
+    def _target(path: Path) -> Path:
+        """Return what is to be replaced: the file behind a link, or what is at `path` itself."""
+        return Path(os.path.realpath(path)) if path.is_file() else path
+
+else:
+
+    def is_private(path: Path) -> bool:
+        """Return whether no other user can read the file."""
+        state = path.stat()
+        return _is_trusted(state) and not state.st_mode & 0o077
+
+    def _copy_mode(source: Path, descriptor: int) -> None:
+        """Give the open file the mode of this user's own `source`, if that is there."""
+        if source.is_file() and source.stat().st_uid == os.geteuid():
+            os.fchmod(descriptor, source.stat().st_mode & 0o777)
+
+    def _target(path: Path) -> Path:
+        """Return what is to be replaced: the file behind a link, or what is at `path` itself."""
+        path = path.absolute()
+        target = _followed(path) if path.is_file() else _followed(path.parent) / path.name
+        if os.path.lexists(target) and not (target.is_symlink() or target.is_file()):
+            raise OSError(None, "it is no regular file")
+        return target
+
+    def _followed(path: Path) -> Path:
+        """Return `path` with its links followed; raise OSError at one that a stranger made."""
+        done, rest, links = Path(path.anchor), [*reversed(path.parts[1:])], 0
+        while rest:
+            here = done / rest.pop()
+            if not here.is_symlink():
+                done = here
+                continue
+            links += 1
+            if not _is_trusted(here.lstat()):
+                raise PermissionError(None, f"the link {here} belongs to another user")
+            if links > _MAX_LINKS:
+                raise OSError(None, "too many links")
+            to = here.readlink()
+            done = Path(to.anchor) if to.is_absolute() else done
+            rest += reversed(to.parts[1:] if to.is_absolute() else to.parts)
+        return done
+
+    def _is_trusted(state: os.stat_result) -> bool:
+        """Return whether what it is of is this user's, or root's, who may do anything anyway."""
+        return state.st_uid in (os.geteuid(), 0)

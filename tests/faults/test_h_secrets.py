@@ -28,10 +28,11 @@ def require_key_nowhere(folder: Path, outcome: Outcome, key: str = KEY) -> None:
     """Assert that the key is in no output and in no file, in none of its forms."""
     forms = [key.encode(), base64.b64encode(key.encode()).rstrip(b"=")]
     forms += [base64.b64encode(b"Bearer " + key.encode())[10:-4], json.dumps(key)[1:-1].encode()]
+    forms += [key[::-1].encode(), key.encode().hex().encode()]
     files = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
     for text in [outcome.stdout_bytes, outcome.stderr.encode(), *files]:
         for form in forms:
-            assert form not in text
+            assert form.lower() not in text.lower()
 
 
 ECHOES = {
@@ -43,6 +44,10 @@ ECHOES = {
     "base64 of user and key": base64.b64encode(f"me:{KEY}".encode()).decode(),
     "URL-safe base64": base64.urlsafe_b64encode(f"Bearer {KEY}".encode()).decode(),
     "twice": KEY + KEY,
+    "upper case": f"key {KEY.upper()}",
+    "reversed": f"the key {KEY[::-1]} backwards",
+    "hex": f"bytes {KEY.encode().hex()}",
+    "hex in upper case": KEY.encode().hex().upper(),
     "at the cut": "x" * (500 - HALF) + KEY,
     "just cut": "x" * (498 - len(KEY)) + KEY + "yyyyyyy",
 }
@@ -102,6 +107,9 @@ def keeping(data: bytes, status: int = 200) -> Script:
 
 KEPT = {
     "no JSON": (answers(b"<html>" + KEY.encode()), 13),
+    "in another case": (answers(b"<html>" + KEY.upper().encode()), 13),
+    "reversed": (answers(b"<html>" + KEY[::-1].encode()), 13),
+    "in hex": (answers(b"<html>" + KEY.encode().hex().encode()), 13),
     "in a field": (answers(json.dumps({"key": f"Bearer {KEY}", "b": ENCODED}).encode()), 13),
     "cut off": (keeping(f'{{"key": "{KEY}", "{"x" * 99}": 1}}'.encode()), 11),
     "an address": (answers(reply_of({"url": f"http://x/?key={KEY}"})), 22),

@@ -110,7 +110,7 @@ def test_what_is_no_file_is_no_list_and_no_failure(env: dict[str, str], kind: st
     assert load(URL, env) is None
     assert stored_ids(env) == []
     store(listed("b"), env)
-    assert (load(URL, env) is None) is (kind == "folder")
+    assert (load(URL, env) is None) is (kind in ("folder", "fifo"))
     assert files(env) == [path]
 
 
