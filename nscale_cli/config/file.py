@@ -110,7 +110,7 @@ def _writing(path: Path) -> Iterator[None]:
 @contextmanager
 def _changing(path: Path) -> Iterator[MutableMapping[str, Any]]:
     """Yield the file's document, and write what was made of it."""
-    import tomlkit
+    import tomlkit  # before others wait
     from tomlkit.exceptions import TOMLKitError
 
     with _writing(path):

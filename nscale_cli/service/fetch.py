@@ -18,6 +18,8 @@ from nscale_cli.terminal.time import run_with_timeout
 MAX_BYTES = 64 * 1024 * 1024
 MAX_SECONDS = 60.0
 _SILENCE_SECONDS = 15.0
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # all that is routed on the Internet (RFC 4291)
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052; 64:ff9b:1::/48 is for local use
 
 
 class _NotFetched(Exception):
@@ -75,5 +77,16 @@ def _public_address(host: str, port: int) -> str:
 
 def _is_public(address: str) -> bool:
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return (mapped or parsed).is_global and not parsed.is_multicast
+    if isinstance(parsed, ipaddress.IPv6Address):
+        inner = _embedded(parsed)
+        if inner is None and parsed not in _GLOBAL_UNICAST:
+            return False
+        parsed = inner or parsed
+    return parsed.is_global and not parsed.is_multicast
+
+
+def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """Return the IPv4 address to which a request for this IPv6 address would be handed on."""
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour

@@ -16,8 +16,8 @@ from nscale_cli.storage.lock import take
 
 _OWNER_ONLY_DIRECTORY = 0o700
 _LOCK = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_MAX_LOCK_SECONDS = 30.0
-_SLICE_SECONDS = 0.01
+_MAX_LOCK_SECONDS = 60.0
+_FIRST_SLICE_SECONDS, _MAX_SLICE_SECONDS = 0.005, 0.25
 _MAX_LINKS = 40
 
 
@@ -63,11 +63,13 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _wait_for_lock(descriptor: int) -> None:
-    deadline = time.monotonic() + _MAX_LOCK_SECONDS
+    deadline, seconds = time.monotonic() + _MAX_LOCK_SECONDS, _FIRST_SLICE_SECONDS
     while not take(descriptor):
         if time.monotonic() > deadline:
             raise OSError(None, "another program has it locked")
-        time.sleep(_SLICE_SECONDS)
+        time.sleep(seconds)
+        # Many that wait must not be in the way of the one that has it.
+        seconds = min(2 * seconds, _MAX_SLICE_SECONDS)
 
 
 def _make_directory(directory: Path) -> None:

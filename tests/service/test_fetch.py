@@ -158,6 +158,64 @@ def test_no_address_of_this_network_is_ever_asked(host_name: str) -> None:
     assert inside.requests == []
 
 
+# Ways to say 127.0.0.1, 10.0.0.1, 169.254.169.254 and the like in IPv6.
+DISGUISED = (
+    "64:ff9b::a9fe:a9fe", "64:ff9b::127.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b::224.0.0.1",
+    "64:ff9b:1::a9fe:a9fe", "64:ff9b:1::8.8.8.8", "64:ff9b:1:ffff::1",
+    "2002:7f00:1::", "2002:a9fe:a9fe::1", "2002:a00:1::", "2002:c0a8:101:1:2:3:4:5",
+    "::127.0.0.1", "::a9fe:a9fe", "::8.8.8.8", "::", "::1",
+    "::ffff:169.254.169.254", "::ffff:0:127.0.0.1", "::ffff:0:8.8.8.8",
+    "2001:0:4136:e378:8000:63bf:80ff:fffe", "2001:0:7f00:1::", "2001::1",
+    "fec0::1", "feff::1", "fe80::1", "fe80::1%1", "fc00::1", "fdff::1", "ff02::1", "ff0e::1",
+    "100::1", "2001:db8::1", "4000::1", "0:1::1", "8000::1",
+)  # fmt: skip
+PUBLIC = (
+    "8.8.8.8", "2606:4700:4700::1111", "2a00:1450:4001:81b::200e", "64:ff9b::8.8.8.8",
+    "::ffff:8.8.8.8", "2002:808:808::1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("address", DISGUISED)
+def test_a_private_address_in_disguise_is_never_asked(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Translators and tunnels would take such a request into this network."""
+    asked: list[object] = []
+    monkeypatch.setattr(
+        fetching.socket, "create_connection", lambda *place, **_: asked.append(place)
+    )
+    monkeypatch.setattr(
+        fetching.socket, "getaddrinfo", lambda *_, **__: [(10, 1, 6, "", (address, 443, 0, 0))]
+    )
+
+    rejected = fetch_image("https://pictures.example/a.png")
+
+    assert isinstance(rejected, InvalidItem)
+    assert rejected.reason.endswith("is not a public address")
+    assert asked == []
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_a_public_address_is_asked(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control; where a network has IPv6 alone, every host has an address of a translator."""
+    asked: list[tuple[str, int]] = []
+
+    def connect(place: tuple[str, int], **_: object) -> None:
+        asked.append(place)
+        raise OSError(None, "far away")
+
+    monkeypatch.setattr(fetching.socket, "create_connection", connect)
+    monkeypatch.setattr(
+        fetching.socket, "getaddrinfo", lambda *_, **__: [(10, 1, 6, "", (address, 443, 0, 0))]
+    )
+
+    rejected = fetch_image("https://pictures.example/a.png")
+
+    assert isinstance(rejected, InvalidItem)
+    assert rejected.reason.endswith("was not fetched: far away")
+    assert asked == [(address, 443)]
+
+
 @pytest.mark.parametrize(
     "url",
     ["http://pictures.example/a", "file:///etc/passwd", "https://me@pictures.example/", "https:",
