@@ -210,6 +210,16 @@ def against(cli: Cli) -> Cli:
     return run
 
 
+class Run(subprocess.Popen[bytes]):
+    """A run of the program that does not outlive a test which fails: it may wait for that test."""
+
+    def __exit__(self, kind: type[BaseException] | None, *failure: object) -> None:
+        """Wait for the end, which a failure brings about."""
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, *failure)  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """The installed program, run as a process of its own."""
@@ -244,7 +254,7 @@ class Program:
             "stdout": subprocess.PIPE,
             "stderr": subprocess.PIPE,
         }
-        return subprocess.Popen([*self.command, *arguments], **(settings | options))  # type: ignore[call-overload]
+        return Run([*self.command, *arguments], **(settings | options))  # type: ignore[call-overload]
 
     def run(self, *arguments: str, **options: object) -> Outcome:
         """Run the program to its end."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conftest import KEY, Outcome, require_invariants
+from tests.conftest import KEY, Outcome, Program, require_invariants
 
 
 def after(stderr: str, stdout: bytes = b"") -> Outcome:
@@ -53,3 +53,11 @@ def test_a_traceback_or_the_key_is_noticed(text: str) -> None:
     for outcome in (after(text), after("", text.encode())):
         with pytest.raises(AssertionError):
             require_invariants(outcome)
+
+
+def test_a_run_ends_with_a_test_that_fails(program: Program) -> None:
+    """Else a program that waits for its test would hold all the other tests up."""
+    with pytest.raises(LookupError), program.start("sandbox") as run:
+        raise LookupError
+
+    assert run.returncode is not None
