@@ -80,10 +80,12 @@ def _group(context: typer.Context) -> None:
 
 
 def _images() -> typer.Typer:
-    from nscale_cli.commands import images_generate, images_show
+    from nscale_cli.commands import images_batch, images_generate, images_resume, images_show
 
     group = _new_group(IMAGES_HELP)
     _add(group, "generate", images_generate.generate, images_generate.HELP)
+    _add(group, "batch", images_batch.batch, images_batch.HELP)
+    _add(group, "resume", images_resume.resume, images_resume.HELP)
     _add(group, "show", images_show.show, images_show.HELP)
     return group
 

@@ -13,10 +13,12 @@ _KIND = inspect.Parameter.KEYWORD_ONLY  # which may stand in any order
 _NONE = inspect.Parameter.empty
 # Every help lists what is its command's own first, and then these, whatever value they are of.
 _ORDER = (
-    *("model", "size", "count", "output", "open_viewer", "preview", "preview_style"),
+    *("file", "model", "size", "count", "output", "jobs", "name", "row_format", "limit"),
+    *("unique", "shard", "redo", "retry_refused", "fail_fast", "keep_going"),
+    *("open_viewer", "preview", "preview_style"),
     *("preview_width", "api_key", "api_key_file", "prompt_file", "base_url", "profile", "sandbox"),
     *("param", "timeout", "retry", "retry_billed", "max_cost", "force", "dry_run"),
-    *("as_json", "quiet", "debug"),
+    *("as_lines", "as_json", "quiet", "debug"),
 )
 _VERBOSITY = {
     "as_json": Annotated[

@@ -18,6 +18,9 @@ from nscale_cli.config.settings import (
 from nscale_cli.errors import AuthenticationError, UsageError
 from nscale_cli.terminal.context import Environment
 
+DEFAULT_JOBS, MAX_JOBS = 8, 256
+ROW_FORMATS = ("txt", "csv", "jsonl")
+
 
 def _complete_model(context: typer.Context, incomplete: str) -> list[str]:
     """Return ids for the shell: those that look like image models, else any that were listed."""
@@ -102,6 +105,14 @@ MaxCostOption = Annotated[
 ]
 
 
+DryRunOption = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Print the request, the file names and the price; make no image."
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptOptions:
     """Where the prompt comes from."""
@@ -165,12 +176,7 @@ class OutputOptions:
     force: Annotated[
         bool, typer.Option("--force", help="Let -o FILE replace an existing file.")
     ] = False
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Print the request, the file names and the price; make no image."
-        ),
-    ] = False
+    dry_run: DryRunOption = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,3 +286,115 @@ class RetryOptions:
             "it may be charged again.",
         ),
     ] = False
+
+
+def _complete_row_format(incomplete: str) -> list[str]:
+    return [name for name in ROW_FORMATS if name.startswith(incomplete)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsOptions:
+    """Where the rows of a run come from, and what their images are called."""
+
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="The rows: a TXT, CSV or JSONL file; '-' reads them from stdin.",
+            show_default=False,
+        ),
+    ]
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            help="The folder of the run. [default: the file's name without its ending]",
+        ),
+    ] = None
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name",
+            metavar="TEMPLATE",
+            help="What images are called: {row}, {id}, {slug} and other fields, and the names of "
+            "further columns. [default: {row}-{slug}.{ext}]",
+        ),
+    ] = None
+    row_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            autocompletion=_complete_row_format,
+            help="How FILE is written: txt, csv or jsonl. [default: by its ending]",
+        ),
+    ] = None
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", metavar="N", min=1, help="Take the first N rows only."),
+    ] = None
+    unique: Annotated[
+        bool, typer.Option("--unique", help="Leave out rows that are equal to an earlier one.")
+    ] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How the rows of a run are bought, and which of them again."""
+
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "-j",
+            "--jobs",
+            metavar="N",
+            min=1,
+            max=MAX_JOBS,
+            help=f"Requests under way at once. [default: {DEFAULT_JOBS}]",
+            show_default=False,
+        ),
+    ] = DEFAULT_JOBS
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="I/N",
+            help="Take part I of N only, the same rows on whatever machine; 'auto' in a job of "
+            "Slurm, Kubernetes or GNU parallel.",
+        ),
+    ] = None
+    redo: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--redo",
+            metavar="ROW",
+            help="Buy this row once more, whatever became of it: its id or its number; repeatable.",
+        ),
+    ] = None
+    retry_refused: Annotated[
+        bool, typer.Option("--retry-refused", help="Send rows again that the service refused.")
+    ] = False
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Stop at the first row that fails.")
+    ] = False
+    keep_going: Annotated[
+        bool,
+        typer.Option(
+            "--keep-going",
+            help="Go on after five failures in a row that may have been billed.",
+        ),
+    ] = False
+    as_lines: Annotated[
+        bool,
+        typer.Option(
+            "--jsonl", help="Write the journal's lines to stdout as they happen, not paths."
+        ),
+    ] = False
+
+
+DirectoryArgument = Annotated[
+    str,
+    typer.Argument(metavar="DIR", help="The folder of the run.", show_default=False),
+]

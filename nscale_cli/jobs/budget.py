@@ -69,12 +69,16 @@ class Budget:
                 if price is None
                 else "the service chooses the size"
             )
-            raise UsageError(
-                f"the price is unknown ({reason}), and --max-cost was given; "
-                "no image was asked for",
-                hint="leave --max-cost out to go without an estimate",
-            )
+            raise unknown_price(reason)
         return estimate_usd(price, request)
+
+
+def unknown_price(reason: str) -> UsageError:
+    """Return the error for a limit that cannot be kept, since a price is not known."""
+    return UsageError(
+        f"the price is unknown ({reason}), and --max-cost was given; no image was asked for",
+        hint="leave --max-cost out to go without an estimate",
+    )
 
 
 def _over_budget(usd: float, max_usd: float) -> OverBudget:

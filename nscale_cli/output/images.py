@@ -144,15 +144,21 @@ def _image_data(image: SavedImage) -> dict[str, object]:
 
 
 def _saved_line(image: SavedImage, result: GenerateResult) -> str:
-    asked = result.request.size
     name = text_of(Path(image.path.name)) if image.path else "standard output"
-    size = str(image.size) if image.size else "size unknown"
-    if image.size and image.size != asked:
-        size += f" (asked for {asked})"
-    facts = (size, image.format.upper(), _amount(image.byte_count))
     cost = cost_usd(result.usd_per_megapixel, [image.size])
-    about = "" if cost is None else f"  about ${dollars(cost)}"
-    return f"saved {name}  {'  '.join(facts)}  {result.elapsed_seconds:.1f} s{about}"
+    return saved_line(name, image, result.request, result.elapsed_seconds, cost)
+
+
+def saved_line(
+    name: str, image: SavedImage, request: ImageRequest, seconds: float, usd: float | None
+) -> str:
+    """Return what an image is that was saved as `name`, and what it took."""
+    size = str(image.size) if image.size else "size unknown"
+    if image.size and image.size != request.size:
+        size += f" (asked for {request.size})"
+    facts = f"{size}  {image.format.upper()}  {_amount(image.byte_count)}"
+    about = "" if usd is None else f"  about ${dollars(usd)}"
+    return f"saved {name}  {facts}  {seconds:.1f} s{about}"
 
 
 def _amount(byte_count: int) -> str:

@@ -1,7 +1,7 @@
 """The one JSON document that a command answers with: its envelope, the same for all."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from nscale_cli.errors import NscaleError
 from nscale_cli.redact import Redactor
@@ -16,15 +16,19 @@ def document(
     redactor: Redactor,
     *,
     partial: bool = False,
+    facts: Callable[[NscaleError], Mapping[str, object]] = lambda _: {},
 ) -> str:
-    """Return the document, also of a command that failed; keys are hidden in what went wrong."""
+    """Return the document, also of a command that failed; keys are hidden in what went wrong.
+
+    `facts` returns what else there is to say of an error.
+    """
     return json.dumps(
         {
             "version": JSON_VERSION,
             "command": command,
             "status": ("partial" if partial else "error") if errors else "ok",
             "data": data,
-            "errors": [_error_data(error, redactor) for error in errors],
+            "errors": [{**facts(error), **_error_data(error, redactor)} for error in errors],
         }
     )
 

@@ -26,6 +26,22 @@ NO_IMAGES: Mapping[str, object] = {
     "images": [],
 }
 
+NO_RUN: Mapping[str, object] = {
+    "run": None,
+    "rows": None,
+    "cost_usd": None,
+    "estimate_usd": None,
+    "stopped_by": None,
+    "images": [],
+    "sheet": None,
+    "page": None,
+}
+_NOTHING: Mapping[str, Mapping[str, object]] = {
+    "images generate": NO_IMAGES,
+    "images batch": NO_RUN,
+    "images resume": NO_RUN,
+}
+
 
 class Result:
     """What a command came to. Each command's own kind says what of it is told, and where."""
@@ -38,6 +54,16 @@ class Result:
     def errors(self) -> Sequence[NscaleError]:
         """What went wrong with it, or with parts of it."""
         return ()
+
+    @property
+    def untold(self) -> Sequence[NscaleError]:
+        """The errors that nobody has heard of yet."""
+        return self.errors
+
+    def facts(self, error: NscaleError) -> Mapping[str, object]:
+        """Return what a script is told of an error besides the error itself."""
+        del error
+        return {}
 
     @property
     def exit_code(self) -> ExitCode:
@@ -114,7 +140,7 @@ class Failure(Result):
 
     def data(self) -> Mapping[str, object]:
         """Return the fields that a script may rely on, each empty."""
-        return NO_IMAGES if self.command == "images generate" else {}
+        return _NOTHING.get(self.command, {})
 
 
 def report(result: Result, terminal: Terminal, *, as_json: bool) -> None:
@@ -125,7 +151,7 @@ def report(result: Result, terminal: Terminal, *, as_json: bool) -> None:
         terminal.warn(text)
     if result.answer_first:
         _answer(result, terminal, as_json=as_json)
-    for error in result.errors:
+    for error in result.untold:
         report_error(error, terminal)
     if not result.answer_first:
         _answer(result, terminal, as_json=as_json)
@@ -141,6 +167,7 @@ def _answer(result: Result, terminal: Terminal, *, as_json: bool) -> None:
             result.errors,
             terminal.redactor,
             partial=result.partial,
+            facts=result.facts,
         )
     else:
         text = "\n".join(result.lines())

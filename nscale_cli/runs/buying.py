@@ -27,8 +27,9 @@ from nscale_cli.runs.journal import Event
 from nscale_cli.runs.ledger import Ledger
 from nscale_cli.runs.plan import PlannedRow
 from nscale_cli.runs.policy import RunPolicy, StopReason
-from nscale_cli.runs.resume import Action, ResumeOptions, decide, free_path
+from nscale_cli.runs.resume import Action, ResumeOptions, free_path
 from nscale_cli.runs.row_names import target_of
+from nscale_cli.runs.survey import rows_to_send
 from nscale_cli.service.client import Client
 from nscale_cli.service.prices import cost_usd
 from nscale_cli.terminal.context import Environment
@@ -180,14 +181,11 @@ class _Run:
 
     def _jobs(self) -> Iterator[Job]:
         run, states = self._ledger.place.run, self._ledger.states
-        for planned in self._ledger.place.rows():
+        place, resume = self._ledger.place, self._order.resume
+        for planned, history, action in rows_to_send(place, states, resume):
             if self._policy.stopped or self._stop.signal_number is not None:
                 return
             if self._policy.leaves_out(planned.request.model):
-                continue
-            history = states.get(planned.key)
-            action = decide(planned, history, self._order.resume, run).action
-            if action not in (Action.SEND, Action.SEND_AGAIN):
                 continue
             path = free_path(planned, run)
             self._rows[planned.key] = planned

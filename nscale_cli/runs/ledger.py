@@ -14,14 +14,16 @@ from nscale_cli.runs.states import RowStates
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a run is, and which part of it is meant."""
+    """Where a run is, and which part of it is meant; `trial` holds a plan that is only tried."""
 
     run: RunDirectory
     shard: Shard = field(default_factory=Shard)
+    trial: RunDirectory | None = None
 
     def rows(self) -> Iterator[PlannedRow]:
         """Yield the rows of this part, in the order of the plan."""
-        return (planned for planned in read_plan(self.run) if self.shard.holds(planned.key))
+        rows = read_plan(self.trial or self.run)
+        return (planned for planned in rows if self.shard.holds(planned.key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,13 +115,20 @@ def read_header(run: RunDirectory) -> PlanHeader | None:
     return header
 
 
-def read_plan(run: RunDirectory) -> Iterator[PlannedRow]:
-    """Yield the rows of the plan in their order; raise ConfigurationError where it is damaged."""
-    if read_header(run) is None:
-        raise ConfigurationError(
+def require_header(run: RunDirectory) -> PlanHeader:
+    """Return what holds for all rows of the plan; raise UsageError where there is no plan."""
+    header = read_header(run)
+    if header is None:
+        raise UsageError(
             f"{run.path} holds no run: there is no {run.plan.relative_to(run.path)} in it",
             hint="start one with nscale images batch FILE -o FOLDER",
         )
+    return header
+
+
+def read_plan(run: RunDirectory) -> Iterator[PlannedRow]:
+    """Yield the rows of the plan in their order; raise ConfigurationError where it is damaged."""
+    require_header(run)
     with run.plan.open("rb") as file:
         file.readline(_MAX_LINE_BYTES)
         for number in count(2):

@@ -8,7 +8,7 @@ Where rows come from is not this module's affair: a file (`read_rows.py`), or ax
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from filecmp import cmp
@@ -39,11 +39,15 @@ _DIGEST_DIGITS = 16
 
 @dataclass(slots=True, kw_only=True)
 class PlanSummary:
-    """What a plan came to: rows, the images that they ask for, and rows equal to earlier ones."""
+    """What a plan came to: rows, the images that they ask for, and rows equal to earlier ones.
+
+    `new_rows` are those that the plan which was there does not have; None where there was none.
+    """
 
     rows: int = 0
     images: int = 0
     equal_rows: int = 0
+    new_rows: int | None = None
     models: set[str] = field(default_factory=set)
 
 
@@ -86,15 +90,19 @@ def write_plan(
     mistakes: MistakeList,
     unique: bool = False,
     limit: int | None = None,
+    trial: RunDirectory | None = None,
+    approve: Callable[[PlanSummary], object] = lambda _: None,
 ) -> PlanSummary:
     """Write the plan of these rows, at once, and return what it comes to.
 
     Raises RowsRefused with the mistakes of all rows, and UsageError where the folder cannot be
     written; then the plan that was there stays. `unique` leaves out rows equal to an earlier one,
     `limit` all but the first; both are checked all the same. An equal plan is not written again,
-    so that several shards can make it at the same time.
+    so that several shards can make it at the same time. `approve` may raise against a plan before
+    it counts. A `trial` is where a plan goes that is not to count.
     """
-    with _Planning(run, header, names, mistakes) as planning, _replacing(run.plan) as file:
+    path = (trial or run).plan
+    with _Planning(run, header, names, mistakes) as planning, _replacing(path) as file:
         file.write(header_line(header))
         for planned, count in planning.each(rows):
             if (unique and count > 1) or planning.summary.rows == limit:
@@ -103,6 +111,7 @@ def write_plan(
             file.write(json.dumps(row_data(planned), ensure_ascii=False))
             planning.add(planned, count)
         mistakes.require_none()
+        approve(planning.summary)
         file.write(f"\n{LAST_LINE}\n")
     return planning.summary
 
@@ -116,9 +125,12 @@ class _Planning:
         self.summary = PlanSummary()
         self._names, self._mistakes = names, mistakes
         self._keys, self._ids, self._earlier = RowKeys(header.base_url), SpilledMap(), SpilledMap()
+        self._earlier_keys = SpilledMap()
         before = read_header(run)
         if before is not None and before.base_url == header.base_url:
+            self.summary.new_rows = 0
             for planned in read_plan(run):
+                self._earlier_keys[planned.key] = ""
                 if planned.row.id:
                     self._earlier[planned.row.id] = _digest_in(planned.key)
 
@@ -126,7 +138,8 @@ class _Planning:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for each in (self._names, self._keys, self._ids, self._earlier):
+        maps = self._ids, self._earlier, self._earlier_keys
+        for each in (self._names, self._keys, *maps):
             each.close()
 
     def each(self, rows: Iterable[Row]) -> Iterator[tuple[PlannedRow, int]]:
@@ -148,6 +161,8 @@ class _Planning:
         summary.images += request.count
         summary.equal_rows += count > 1
         summary.models.add(request.model)
+        if summary.new_rows is not None:
+            summary.new_rows += self._earlier_keys.get(planned.key) is None
 
     def _check_id(self, row: Row, key: str) -> None:
         if not row.id:

@@ -102,14 +102,18 @@ def free_path(planned: PlannedRow, run: RunDirectory) -> str:
     stem, suffix = split_path(path)
     own = literal("-" + planned.key.replace("#", "-"))
     for number in count(1):
-        if not is_taken(path, planned.request.count, run):
+        if not _is_taken(path, planned.request.count, run):
             break
         path = f"{stem}{own}{suffix}" if number == 1 else f"{stem}{own}-{number}{suffix}"
     return path
 
 
-def is_taken(path: str, images: int, run: RunDirectory) -> bool:
-    """Return whether something is where this many images of a row would go."""
+def is_taken(planned: PlannedRow, run: RunDirectory) -> bool:
+    """Return whether something is where an image of the row would go."""
+    return _is_taken(planned.path, planned.request.count, run)
+
+
+def _is_taken(path: str, images: int, run: RunDirectory) -> bool:
     if "{hash}" in path:  # which tells each image from all others
         return False
     target = target_of(run.path, path)

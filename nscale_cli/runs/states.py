@@ -91,6 +91,7 @@ class RowStates:
     def __init__(self, events: Iterable[Event] = ()) -> None:
         """Fold the events."""
         self.money = Money()
+        self._money_of: dict[str, Money] = {}
         self._map = SpilledMap()
         self._open: dict[str, RowHistory] = {}  # the rows under way, which change again soon
         for event in events:
@@ -114,10 +115,13 @@ class RowStates:
             return RowHistory()
         return RowHistory(**dict(zip(_NAMES, json.loads(text), strict=True)))
 
+    def money_of(self, journal: str) -> Money:
+        """Return what the requests have cost that this journal says were sent."""
+        return self._money_of.setdefault(journal, Money())
+
     def add(self, event: Event) -> None:
         """Fold one more event in."""
         history = self.get(event.row)
-        history.journal = event.journal
         if event.kind is EventKind.SENT:
             self._note_sent(history, event)
             self._open[event.row] = history
@@ -149,8 +153,10 @@ class RowStates:
         history.idempotency_key = str(data.get("idempotency_key", ""))
         history.estimate_usd = data.get("estimate_usd")
         # Until it is known how the request ended, it may have cost what it was to cost.
-        self.money.maybe_usd += history.estimate_usd or 0.0
-        self.money.unpriced += history.estimate_usd is None
+        history.journal = event.journal
+        for money in (self.money, self.money_of(event.journal)):
+            money.maybe_usd += history.estimate_usd or 0.0
+            money.unpriced += history.estimate_usd is None
 
     def _note_saved(self, history: RowHistory, data: Mapping[str, Any]) -> None:
         history.saved = True
@@ -177,10 +183,10 @@ class RowStates:
 
     def _close(self, history: RowHistory, *, spent_usd: float | None) -> None:
         """Move what the open request may have cost to what it did cost."""
-        money = self.money
-        if history.open:
-            money.maybe_usd -= history.estimate_usd or 0.0
-            money.unpriced -= history.estimate_usd is None
         known = history.estimate_usd if spent_usd is None else spent_usd
-        money.spent_usd += known or 0.0
-        money.unpriced += known is None
+        for money in (self.money, self.money_of(history.journal)):
+            if history.open:
+                money.maybe_usd -= history.estimate_usd or 0.0
+                money.unpriced -= history.estimate_usd is None
+            money.spent_usd += known or 0.0
+            money.unpriced += known is None

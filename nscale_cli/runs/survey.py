@@ -1,16 +1,17 @@
 """A look at all rows before anything is sent: what is done, what will be bought, what it costs."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from nscale_cli.errors import Incomplete, UsageError
 from nscale_cli.redact import excerpt
 from nscale_cli.runs.journal import image_data
-from nscale_cli.runs.ledger import Ledger
+from nscale_cli.runs.ledger import Ledger, Place
 from nscale_cli.runs.plan import PlannedRow
 from nscale_cli.runs.resume import (
     Action,
+    Decision,
     ResumeOptions,
     decide,
     is_taken,
@@ -18,6 +19,7 @@ from nscale_cli.runs.resume import (
     names_of,
 )
 from nscale_cli.runs.rows import MistakeList
+from nscale_cli.runs.states import RowHistory, RowStates
 from nscale_cli.service.prices import rounded
 
 _MAX_LEFT_SHOWN = 20
@@ -59,19 +61,33 @@ class Survey:
         return rounded(sum((price or 0.0) * megapixels for price, megapixels in prices))
 
 
-def survey_rows(ledger: Ledger, options: ResumeOptions, *, source: str, adopt: bool) -> Survey:
+def survey_rows(
+    place: Place,
+    states: RowStates,
+    options: ResumeOptions,
+    *,
+    source: str,
+    ledger: Ledger | None = None,
+) -> Survey:
     """Look at each row once; raise UsageError for what cannot be done as asked.
 
-    `source` is what people call the file of the rows. `adopt`: images that a crash left behind
-    are written down as saved.
+    `source` is what people call the file of the rows. Images that a crash left behind are written
+    into the `ledger`, where there is one, as saved.
     """
     survey, mistakes = Survey(), MistakeList(source)
     redone: set[str] = set()
-    for planned in ledger.place.rows():
-        if adopt and (images := _left_by_crash(planned, ledger)):
-            survey.adopted += images
+    for planned in place.rows():
+        if ledger is not None:
+            survey.adopted += _adopt(planned, ledger)
         redone |= names_of(planned) & options.redo
-        _look_at(planned, ledger, options, survey, mistakes)
+        history = states.get(planned.key)
+        decision = decide(planned, history, options, place.run)
+        _count(planned, decision, survey)
+        sent = decision.action in (Action.SEND, Action.SEND_AGAIN)
+        own = names_of(planned) & options.redo
+        if sent and planned.named and not own and is_taken(planned, place.run):
+            what = f"{excerpt(planned.row.out, 120)} exists, and is not of this row"
+            mistakes.add(planned.row.line, "out", f"{what}; move it away, or give another name")
     mistakes.require_none()
     unknown = sorted(options.redo - redone)
     if unknown:
@@ -82,7 +98,18 @@ def survey_rows(ledger: Ledger, options: ResumeOptions, *, source: str, adopt: b
     return survey
 
 
-def _left_by_crash(planned: PlannedRow, ledger: Ledger) -> int:
+def rows_to_send(
+    place: Place, states: RowStates, options: ResumeOptions
+) -> Iterator[tuple[PlannedRow, RowHistory, Action]]:
+    """Yield the rows that are to be sent, with what is known of them."""
+    for planned in place.rows():
+        history = states.get(planned.key)
+        action = decide(planned, history, options, place.run).action
+        if action in (Action.SEND, Action.SEND_AGAIN):
+            yield planned, history, action
+
+
+def _adopt(planned: PlannedRow, ledger: Ledger) -> int:
     """Write down what a request that was cut off has left; return how many images that is."""
     history = ledger.states.get(planned.key)
     images = left_by_crash(planned, history, ledger.place.run)
@@ -105,15 +132,8 @@ def _left_by_crash(planned: PlannedRow, ledger: Ledger) -> int:
     return len(images)
 
 
-def _look_at(
-    planned: PlannedRow,
-    ledger: Ledger,
-    options: ResumeOptions,
-    survey: Survey,
-    mistakes: MistakeList,
-) -> None:
-    request, run = planned.request, ledger.place.run
-    decision = decide(planned, ledger.states.get(planned.key), options, run)
+def _count(planned: PlannedRow, decision: Decision, survey: Survey) -> None:
+    request = planned.request
     what = planned.row.service, request.model
     megapixels = request.size.megapixels * request.count
     survey.rows += 1
@@ -129,11 +149,3 @@ def _look_at(
         survey.to_send += 1
         survey.images_to_send += request.count
         survey.area_to_send[what] += megapixels
-        own = names_of(planned) & options.redo
-        if planned.named and not own and is_taken(planned.path, request.count, run):
-            mistakes.add(
-                planned.row.line,
-                "out",
-                f"{excerpt(planned.row.out, 120)} exists, and is not of this row; move it away, "
-                "or give the row another name",
-            )

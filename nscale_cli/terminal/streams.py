@@ -16,7 +16,7 @@ from nscale_cli.terminal.size import TerminalSize, size_by_variable, size_of_win
 from nscale_cli.terminal.time import SLICE_SECONDS
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
 _STDOUT = 1
 _MAX_LINKS = 40
@@ -96,6 +96,11 @@ class Terminal:
     def read_input(self) -> bytes:
         """Return all of standard input."""
         return self._stdin.buffer.read() if self._stdin is not None else b""
+
+    @property
+    def input_file(self) -> BinaryIO | None:
+        """Standard input as a file of bytes, or None where it is closed."""
+        return self._stdin.buffer if self._stdin is not None else None
 
     def answer(self, text: str) -> None:
         """Write `text` and a line end to stdout; raise StdoutFailed where it cannot be written.
@@ -187,27 +192,64 @@ class Terminal:
     @contextmanager
     def working(self, text: str) -> Iterator[None]:
         """Show a spinner with `text` and the time elapsed, where a person is watching."""
-        if self.quiet or not self.stderr_is_tty:
+        with self.live(elapsed=True) as show:
+            show(text)
             yield
-            return
-        from rich.text import Text
 
-        progress = self._spinner()
+    @contextmanager
+    def live(self, *, elapsed: bool = False) -> Iterator[Callable[[str], None]]:
+        """Yield what shows a text in one changing line, where a person is watching.
+
+        What is said meanwhile stands above it. `elapsed`: behind it is how long it has been there.
+        """
+        if self.quiet or not self.stderr_is_tty:
+            yield lambda _: None
+            return
+        line = _LiveLine(self._put, coloured=self.coloured, elapsed=elapsed)
+
+        def show(text: str) -> None:
+            line.show(clean(self.redactor.redact(text)))
+            self._print_above = line.print_above
+
         try:
-            progress.start()
-            progress.add_task(clean(self.redactor.redact(text)), total=None)
-            self._print_above = lambda line: progress.console.print(
-                Text.from_ansi(line), soft_wrap=True
-            )
-            yield
+            yield show
         finally:
             self._print_above = None
-            try:
-                progress.stop()
-            finally:
-                self._put(SHOW_CURSOR)  # also where a signal came while the spinner stopped
+            line.stop()
 
-    def _spinner(self) -> "Progress":
+
+class _LiveLine:
+    """A line at the bottom of the terminal; rich is loaded when there is something to show."""
+
+    def __init__(self, put: Callable[[str], None], *, coloured: bool, elapsed: bool) -> None:
+        self._put, self._coloured, self._elapsed = put, coloured, elapsed
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+
+    def show(self, text: str) -> None:
+        if self._progress is None:
+            self._progress = self._new_progress()
+            self._progress.start()
+        if self._task is None:
+            self._task = self._progress.add_task(text, total=None)
+        else:
+            self._progress.update(self._task, description=text)
+
+    def print_above(self, line: str) -> None:
+        from rich.text import Text
+
+        if self._progress is not None:
+            self._progress.console.print(Text.from_ansi(line), soft_wrap=True)
+
+    def stop(self) -> None:
+        if self._progress is None:
+            return
+        try:
+            self._progress.stop()
+        finally:
+            self._put(SHOW_CURSOR)  # also where a signal came while the line stopped
+
+    def _new_progress(self) -> "Progress":
         from rich.console import Console
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -215,7 +257,7 @@ class Terminal:
             file=cast("IO[str]", _Unfailing(self._put)),
             force_terminal=True,
             force_interactive=True,
-            no_color=not self.coloured,
+            no_color=not self._coloured,
             highlight=False,
             markup=False,
             emoji=False,
@@ -223,7 +265,7 @@ class Terminal:
         return Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
-            TimeElapsedColumn(),
+            *([TimeElapsedColumn()] if self._elapsed else []),
             console=console,
             transient=True,
             redirect_stdout=False,

@@ -134,7 +134,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> No
 def test_a_folder_without_a_plan_holds_no_run(tmp_path: Path) -> None:
     """It is told from a run that has no rows."""
     assert read_header(RunDirectory(path=tmp_path)) is None
-    with pytest.raises(ConfigurationError, match="holds no run"):
+    with pytest.raises(UsageError, match="holds no run"):
         planned(tmp_path)
 
 

@@ -1,0 +1,109 @@
+"""What a run leaves beside its images: a table of all rows, and the failed ones as input again."""
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from nscale_cli.errors import ExitCode
+from nscale_cli.runs.totals import RowOutcome
+
+COLUMNS = (
+    "row", "number", "line", "id", "model", "size", "prompt",
+    "state", "path", "format", "width", "height", "bytes", "sha256", "seconds", "cost_usd",
+    "code", "billed", "http_status", "message",
+)  # fmt: skip
+# A spreadsheet would take a cell that begins so for a formula, and run it.
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_results(path: Path, outcomes: Iterable[RowOutcome]) -> None:
+    """Write a line for each image, and one for each row without; raise OSError."""
+    with _replacing(path) as file:
+        table = csv.writer(file)
+        table.writerow(COLUMNS)
+        for outcome in outcomes:
+            for image in outcome.history.images or [{}]:
+                cells = _row_cells(outcome) | _result_cells(outcome, image)
+                table.writerow([_harmless(cells.get(name)) for name in COLUMNS])
+
+
+def write_failed(path: Path, outcomes: Iterable[RowOutcome], redact: Callable[[str], str]) -> int:
+    """Write the rows that failed as JSON lines that are rows again; return how many; raise OSError.
+
+    Rows that were never sent have not failed.
+    """
+    count = 0
+    with _replacing(path) as file:
+        for outcome in outcomes:
+            if outcome.code is not None:
+                count += 1
+                file.write(json.dumps(_as_row(outcome, redact), ensure_ascii=False) + "\n")
+    return count
+
+
+def _row_cells(outcome: RowOutcome) -> dict[str, object]:
+    planned = outcome.planned
+    return {
+        "row": planned.key,
+        "number": planned.number,
+        "line": planned.row.line or None,
+        "id": planned.row.id,
+        "model": planned.request.model,
+        "size": str(planned.request.size),
+        "prompt": planned.request.prompt,
+    }
+
+
+def _result_cells(outcome: RowOutcome, image: Mapping[str, object]) -> dict[str, object]:
+    history, failed = outcome.history, outcome.code is not None
+    return {
+        "state": history.state.value,
+        "seconds": history.seconds,
+        "cost_usd": history.cost_usd,
+        "code": outcome.code.label if outcome.code is not None else None,
+        "billed": outcome.billed.value if failed else None,
+        "http_status": history.http_status if failed else None,
+        "message": history.message if failed else None,
+        **image,
+    }
+
+
+def _as_row(outcome: RowOutcome, redact: Callable[[str], str]) -> dict[str, object]:
+    row, request = outcome.planned.row, outcome.planned.request
+    code = outcome.code or ExitCode.OK
+    own = {"id": row.id, "out": row.out, "params": dict(request.params), **row.fields}
+    return {
+        "prompt": request.prompt,
+        "model": request.model,
+        "size": str(request.size),
+        "n": request.count,
+        **{name: value for name, value in own.items() if value},
+        "error": {
+            "code": code.label,
+            "billed": outcome.billed.value,
+            "message": redact(outcome.history.message),
+        },
+    }
+
+
+def _harmless(value: object) -> object:
+    if isinstance(value, str) and value.startswith(_FORMULA_SIGNS):
+        return f"'{value}"
+    return value
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[str]]:
+    """Yield a file that takes the place of `path` in the end, whole; raise OSError."""
+    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.part")
+    try:
+        with temporary.open("x", encoding="utf-8", newline="") as file:
+            yield file
+        temporary.replace(path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
