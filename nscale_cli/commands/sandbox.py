@@ -14,15 +14,18 @@ HELP = """Serve the offline API until stopped.
 \b
 Examples:
   nscale sandbox --port 8787
+  nscale sandbox --latency 0.5 --max-concurrent 8
   NSCALE_BASE_URL=http://127.0.0.1:8787/v1 NSCALE_API_KEY=any \\\\
     nscale images generate "A red fox"
 
 It answers as the real API does, with pictures drawn from the prompt, and needs no key. Its
 address goes to stdout, a line for each request to stderr. The prices of its models are examples.
+The model sandbox/credit-after-3 pays for three requests, and sandbox/flaky fails for some prompts.
 The keys sandbox-bad-key (401), sandbox-forbidden-key (403) and sandbox-no-credit-key (429, for
 images only) are refused; any other is good. Model ids choose what happens:
 """
 DEFAULT_PORT = 8787
+MAX_LATENCY_SECONDS = 3600.0
 
 
 @command("quiet")
@@ -32,13 +35,37 @@ def serve(
         int,
         typer.Option("--port", metavar="PORT", help="The port to listen on; 0 takes a free one."),
     ] = DEFAULT_PORT,
+    latency: Annotated[
+        float,
+        typer.Option(
+            "--latency",
+            metavar="SECONDS",
+            min=0,
+            max=MAX_LATENCY_SECONDS,
+            help="How much longer images take.",
+        ),
+    ] = 0.0,
+    max_concurrent: Annotated[
+        int | None,
+        typer.Option(
+            "--max-concurrent",
+            metavar="N",
+            min=1,
+            help="Answer 429 to what is more than N requests for images at once.",
+        ),
+    ] = None,
 ) -> Done:
     """Serve; HELP is what the user reads."""
     from nscale_cli.sandbox.server import Sandbox
 
     terminal = environment.terminal
     try:
-        sandbox = Sandbox(port=port, log=terminal.note)
+        sandbox = Sandbox(
+            port=port,
+            log=terminal.note,
+            latency_seconds=latency,
+            max_concurrent=max_concurrent,
+        )
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or "not a port number"
         raise UsageError(

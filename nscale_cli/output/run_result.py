@@ -145,7 +145,8 @@ class RunReport(Result):
         money = self.money
         if money.unpriced:
             return ""
-        maybe = f", and perhaps ${dollars(rounded(money.maybe_usd))}" if money.maybe_usd else ""
+        usd = rounded(money.maybe_usd)
+        maybe = f", and perhaps ${dollars(usd)}" if usd else ""
         return f"; about ${dollars(rounded(money.spent_usd))}{maybe} in all"
 
     def remarks(self) -> Iterator[str]:

@@ -1,7 +1,9 @@
 """What the sandbox answers: images, or the failure that the model id asks for."""
 
 import base64
+import hashlib
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -56,6 +58,9 @@ _KEY_ERRORS: Mapping[str, tuple[int, str, str, str]] = {
 }
 SANDBOX_KEYS = ("sandbox", *_KEY_ERRORS)
 
+# What becomes of a prompt, always the same for the same one: five of eight are images.
+_FLAKY = ("refused", "server-error", "disconnects", "", "", "", "", "")
+
 
 def refusal(key: str, method: str) -> Answer | None:
     """Return the answer to a request with a key that is refused, or None.
@@ -83,7 +88,27 @@ def list_models() -> Answer:
     return Answer(body=_json({"object": "list", "data": entries}))
 
 
-def generate(body: bytes) -> Answer:
+class Account:
+    """The credit of the model that is paid for with it, one image request at a time."""
+
+    def __init__(self, requests: int = 3) -> None:
+        """Hold credit for so many requests."""
+        self._left = requests
+        self._lock = threading.Lock()
+
+    def pays(self) -> bool:
+        """Return whether there was credit for one more request."""
+        with self._lock:
+            self._left -= 1
+            return self._left >= 0
+
+
+def too_many() -> Answer:
+    """Return the answer to a request above what the server takes at once."""
+    return error(*_ERRORS["rate-limited"])
+
+
+def generate(body: bytes, account: Account) -> Answer:
     """Return the answer to `POST /images/generations` with `body`."""
     try:
         request = json.loads(body)
@@ -97,6 +122,10 @@ def generate(body: bytes) -> Answer:
         limits = f"size is at most {MAX_SIDE_PIXELS} a side, n is 1 to {MAX_IMAGES}"
         return error(400, "BAD_REQUEST", "INVALID_REQUEST", limits)
     scenario = model.removeprefix(_PREFIX) if model.startswith(_PREFIX) else ""
+    if scenario == "flaky":
+        scenario = _FLAKY[hashlib.sha256(prompt.encode("utf-8", "replace")).digest()[0] % 8]
+    if scenario == "credit-after-3" and not account.pays():
+        scenario = "insufficient-credit"
     if scenario in _ERRORS:
         return error(*_ERRORS[scenario])
     return _images(scenario, prompt, model, size, count)

@@ -1,18 +1,29 @@
 """The sandbox's HTTP server, on a loopback port."""
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
 from nscale_cli.redact import excerpt
-from nscale_cli.sandbox.scenarios import Answer, error, generate, list_models, refusal
+from nscale_cli.sandbox.scenarios import (
+    Account,
+    Answer,
+    error,
+    generate,
+    list_models,
+    refusal,
+    too_many,
+)
 from nscale_cli.terminal.time import SLICE_SECONDS
 
 HOST = "127.0.0.1"
 _MAX_REQUEST_BYTES = 16 * 1024 * 1024
+_MAX_REMEMBERED = 10_000
+_ANY_NUMBER = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +39,25 @@ class ReceivedRequest:
 class Sandbox:
     """A server that answers as the API does, from entering its context until leaving it."""
 
-    def __init__(self, *, port: int = 0, log: Callable[[str], object] = str) -> None:
-        """Take the port (0: a free one); raise OSError where it is taken."""
-        self.requests: list[ReceivedRequest] = []
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        log: Callable[[str], object] = str,
+        latency_seconds: float = 0.0,
+        max_concurrent: int | None = None,
+    ) -> None:
+        """Take the port (0: a free one); raise OSError where it is taken.
+
+        Images take `latency_seconds` longer; of more than `max_concurrent` requests for them at
+        once, the others are answered with 429.
+        """
+        self.requests: list[ReceivedRequest] = []  # the latest, however long it serves
+        self.count = 0
         self.stopping = threading.Event()
-        self._log = log
+        self._log, self._latency_seconds = log, latency_seconds
+        self._account = Account()
+        self._free = threading.Semaphore(max_concurrent or _ANY_NUMBER)
         self._http = _HttpServer((HOST, port), _Handler)
         self._http.sandbox = self
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
@@ -63,12 +88,37 @@ class Sandbox:
         while self._thread.is_alive():
             self._thread.join(SLICE_SECONDS)  # so that a signal is heeded, whichever thread it hit
 
+    def note(self, request: ReceivedRequest) -> None:
+        """Remember a request."""
+        self.count += 1
+        self.requests.append(request)
+        if len(self.requests) > 2 * _MAX_REMEMBERED:
+            del self.requests[:_MAX_REMEMBERED]
+
+    @contextmanager
+    def serving(self, request: ReceivedRequest) -> Iterator[Answer]:
+        """Yield the answer to a request, which is being made until the context is left."""
+        images = request.method == "POST"
+        if images and not self._free.acquire(blocking=False):
+            self.note(request)
+            self._log(f"{request.method} {excerpt(request.path, 80)} 429")
+            yield too_many()
+            return
+        try:
+            answer = self.answer(request)
+            if images and answer.delay_seconds is not None:
+                answer = replace(answer, delay_seconds=answer.delay_seconds + self._latency_seconds)
+            yield answer
+        finally:
+            if images:
+                self._free.release()
+
     def answer(self, request: ReceivedRequest) -> Answer:
         """Return what the API would answer."""
-        self.requests.append(request)
+        self.note(request)
         routes = {
             ("GET", "/v1/models"): lambda: list_models(),
-            ("POST", "/v1/images/generations"): lambda: generate(request.body),
+            ("POST", "/v1/images/generations"): lambda: generate(request.body, self._account),
         }
         route = routes.get((request.method, request.path))
         key = request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -113,8 +163,10 @@ class _Handler(BaseHTTPRequestHandler):
             headers={name.lower(): value for name, value in self.headers.items()},
             body=self.rfile.read(count),
         )
-        answer = self.server.sandbox.answer(received)
-        if self.server.sandbox.stopping.wait(answer.delay_seconds):
+        with self.server.sandbox.serving(received) as answer:
+            stopped = self.server.sandbox.stopping.wait(answer.delay_seconds)
+        # Only now: who has the whole reply may send the next request at once.
+        if stopped:
             self.close_connection = True
             return
         self._send(answer)
@@ -128,7 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))
-        self.send_header("X-Request-Id", f"sandbox-{len(self.server.sandbox.requests)}")
+        self.send_header("X-Request-Id", f"sandbox-{self.server.sandbox.count}")
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.end_headers()

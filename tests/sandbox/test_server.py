@@ -1,12 +1,15 @@
 """The sandbox over its socket: it answers as the API does."""
 
+import http.client
 import json
+import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from nscale_cli.sandbox.server import Sandbox
+from nscale_cli.sandbox.server import ReceivedRequest, Sandbox
 
 
 def fetch(url: str, body: object = None, key: str = "any") -> tuple[int, dict[str, object]]:
@@ -99,3 +102,59 @@ def test_some_keys_are_refused(
     status, document = fetch(f"{sandbox.base_url}/images/generations", body, key=key)
     assert status == generating
     assert document.get("error", {}).get("error_type") == error_type
+
+
+def ask(server: Sandbox, prompt: str, model: str = "a/model") -> tuple[int, float]:
+    """Ask for an image; return the status and the seconds that it took."""
+    body = json.dumps({"model": model, "prompt": prompt, "size": "8x8"}).encode()
+    start = time.monotonic()
+    connection = http.client.HTTPConnection(server.base_url.split("/")[2], timeout=30)
+    connection.request("POST", "/v1/images/generations", body)
+    status = connection.getresponse().status
+    connection.close()
+    return status, time.monotonic() - start
+
+
+def test_credit_ends_after_three_requests(sandbox: Sandbox) -> None:
+    """Other models are not paid for out of it."""
+    statuses = [ask(sandbox, str(n), "sandbox/credit-after-3")[0] for n in range(5)]
+    assert statuses == [200, 200, 200, 429, 429]
+    assert ask(sandbox, "x")[0] == 200
+
+
+def test_a_flaky_model_fails_for_some_prompts_and_always_the_same(sandbox: Sandbox) -> None:
+    """So that a rehearsal can be repeated."""
+    assert [ask(sandbox, prompt, "sandbox/flaky")[0] for prompt in ("cat", "A city") * 2] == (
+        [200, 400] * 2
+    )
+    assert ask(sandbox, "server error 3", "sandbox/flaky")[0] == 500
+
+
+def test_latency_is_added_to_images_and_to_nothing_else() -> None:
+    """The list of models comes at once."""
+    with Sandbox(latency_seconds=0.5) as server:
+        assert ask(server, "x")[1] >= 0.5
+        connection = http.client.HTTPConnection(server.base_url.split("/")[2], timeout=30)
+        connection.request("GET", "/v1/models")
+        assert connection.getresponse().status == 200
+        connection.close()
+
+
+def test_more_than_the_most_at_once_are_turned_away() -> None:
+    """With the 429 that has no credit marker; later ones are served again."""
+    with Sandbox(latency_seconds=1.0, max_concurrent=2) as server:
+        with ThreadPoolExecutor(5) as pool:
+            statuses = [status for status, _ in pool.map(lambda n: ask(server, str(n)), range(5))]
+        assert sorted(statuses) == [200, 200, 429, 429, 429]
+        assert ask(server, "x")[0] == 200
+
+
+def test_a_server_remembers_the_latest_requests_only() -> None:
+    """However long it serves."""
+    server = Sandbox()
+    request = ReceivedRequest(method="GET", path="/v1/models", headers={}, body=b"")
+    for _ in range(20_001):
+        server.note(request)
+    assert (len(server.requests), server.count) == (10_001, 20_001)
+    with server:
+        pass
