@@ -138,7 +138,7 @@ def _sandbox() -> typer.Typer:
 def _completion() -> typer.Typer:
     from nscale_cli.commands import completion
 
-    return _single("completion", completion.print_script, completion.HELP)
+    return _single("completion", completion.complete, completion.HELP)
 
 
 def _help() -> typer.Typer:
@@ -155,7 +155,7 @@ _COMMANDS: Mapping[str, tuple[str, Callable[[], typer.Typer]]] = {
     "config": ("Keep settings, and profiles of services, in a file.", _config),
     "doctor": ("Find out whether an image could be made now, and if not, why.", _doctor),
     "sandbox": ("Serve the offline API until stopped.", _sandbox),
-    "completion": ("Print the completion script of a shell.", _completion),
+    "completion": ("Make Tab complete commands in your shell.", _completion),
     "help": ("Explain a topic: exit-codes, environment.", _help),
 }
 

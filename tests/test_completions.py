@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -103,11 +104,51 @@ def fish(home: Path) -> list[str]:
     return ["-i"]
 
 
+def installed(shell: str, home: Path) -> None:
+    """Let the program install the completion in an empty home, as README says."""
+    program = [sys.executable, "-m", "nscale_cli", "completion", shell, "--install"]
+    env = {"HOME": str(home), "PATH": os.environ["PATH"]} | {
+        name: value for name, value in os.environ.items() if name.startswith(("PYTHON", "COV"))
+    }
+    subprocess.run(program, env=env, check=True, capture_output=True)
+
+
+def bash_installed(home: Path) -> list[str]:
+    """Use what the program installs; only the prompt and the key are ours."""
+    installed("bash", home)
+    own = (home / ".bashrc").read_text()
+    words = bash(home)
+    prompt = (home / ".bashrc").read_text().replace("source ~/nscale.bash\n", "")
+    (home / ".bashrc").write_text(own + prompt)
+    return words
+
+
+def zsh_installed(home: Path) -> list[str]:
+    """Use what the program installs; only the prompt and the key are ours."""
+    installed("zsh", home)
+    return zsh(home, (home / ".zshrc").read_text())
+
+
+def fish_installed(home: Path) -> list[str]:
+    """Use what the program installs; only the prompt and the key are ours."""
+    installed("fish", home)
+    script = home / ".config/fish/completions/nscale.fish"
+    own = script.read_text()
+    script.unlink()
+    script.parent.rmdir()
+    words = fish(home)
+    script.write_text(own)
+    return words
+
+
 INSTALL: dict[str, Callable[[Path], list[str]]] = {
     "bash": bash,
     "zsh autoloaded": zsh_autoloaded,
     "zsh sourced": zsh_sourced,
     "fish": fish,
+    "bash installed": bash_installed,
+    "zsh installed": zsh_installed,
+    "fish installed": fish_installed,
 }
 
 

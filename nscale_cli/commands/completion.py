@@ -1,21 +1,29 @@
 """`nscale completion SHELL`: the scripts that make Tab work."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nscale_cli.commands._command import command
-from nscale_cli.errors import UsageError
-from nscale_cli.output.result import Page
+from nscale_cli.errors import ConfigurationError, UsageError
+from nscale_cli.output.result import Done, Page
+from nscale_cli.terminal.context import Environment
 
-HELP = """Print the completion script of a shell.
+if TYPE_CHECKING:
+    from nscale_cli.output.result import Result
+
+HELP = """Print the completion script of a shell, or install it for your own account.
 
 \b
 Examples:
-  nscale completion bash > ~/.local/share/bash-completion/completions/nscale
-  nscale completion zsh > "${fpath[1]}/_nscale"
-  nscale completion fish > ~/.config/fish/completions/nscale.fish
-  nscale completion powershell >> $PROFILE
+  nscale completion bash --install
+  nscale completion zsh --install
+  nscale completion fish --install
+  nscale completion zsh --uninstall
+  nscale completion powershell
+
+--install says which files it writes, and asks nothing; --uninstall takes them away again. Shells
+that start afterwards complete. For PowerShell: nscale completion powershell >> $PROFILE
 """
 
 # Each script asks the program itself, so that it never falls behind. All but PowerShell's ask in
@@ -102,8 +110,17 @@ FILE_NAMES = {
 }
 
 
+InstallOption = Annotated[
+    bool, typer.Option("--install", help="Install it for your account: bash, zsh or fish.")
+]
+UninstallOption = Annotated[
+    bool, typer.Option("--uninstall", help="Take away what --install wrote.")
+]
+
+
 @command()
-def print_script(
+def complete(
+    environment: Environment,
     shell: Annotated[
         str,
         typer.Argument(
@@ -112,8 +129,28 @@ def print_script(
             autocompletion=lambda incomplete: [s for s in SCRIPTS if s.startswith(incomplete)],
         ),
     ],
-) -> Page:
-    """Print the script; HELP is what the user reads."""
+    install: InstallOption = False,
+    uninstall: UninstallOption = False,
+) -> "Result":
+    """Print the script, or install it; HELP is what the user reads."""
     if shell not in SCRIPTS:
         raise UsageError(f"unknown shell {shell[:40]!r}", hint=f"choose from {', '.join(SCRIPTS)}")
-    return Page(text=SCRIPTS[shell])
+    if install and uninstall:
+        raise UsageError("--install and --uninstall exclude each other", hint="give one of them")
+    if not (install or uninstall):
+        return Page(text=SCRIPTS[shell])
+    if shell == "powershell":
+        raise UsageError(
+            "only PowerShell itself knows where its profile is",
+            hint="in PowerShell: nscale completion powershell >> $PROFILE",
+        )
+    from nscale_cli.commands._completion_files import CompletionFiles
+
+    files = CompletionFiles.of(shell, environment.terminal.env)
+    try:
+        return Done(said=list(files.install(SCRIPTS[shell]) if install else files.uninstall()))
+    except OSError as error:
+        raise ConfigurationError(
+            f"{error.filename or files.script} cannot be written: {error.strerror}",
+            hint=f"nscale completion {shell} prints the script, to be put where {shell} looks",
+        ) from None

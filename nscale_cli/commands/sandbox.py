@@ -1,6 +1,7 @@
 """`nscale sandbox`: serve the offline API until stopped."""
 
-from typing import Annotated
+import signal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,6 +9,10 @@ from nscale_cli.commands._command import command
 from nscale_cli.errors import UsageError
 from nscale_cli.output.result import Done
 from nscale_cli.terminal.context import Environment
+from nscale_cli.terminal.signals import Interrupted
+
+if TYPE_CHECKING:
+    from nscale_cli.sandbox.server import Sandbox
 
 HELP = """Serve the offline API until stopped.
 
@@ -15,7 +20,7 @@ HELP = """Serve the offline API until stopped.
 Examples:
   nscale sandbox --port 8787
   nscale sandbox --latency 0.5 --max-concurrent 8
-  NSCALE_BASE_URL=http://127.0.0.1:8787/v1 NSCALE_API_KEY=any \\\\
+  NSCALE_BASE_URL=http://127.0.0.1:8787/v1 NSCALE_API_KEY=any \\
     nscale images generate "A red fox"
 
 It answers as the real API does, with pictures drawn from the prompt, and needs no key. Its
@@ -74,5 +79,15 @@ def serve(
     with sandbox:
         terminal.note("serving until Ctrl-C; no key is needed, nothing is billed")
         terminal.answer(sandbox.base_url)  # now: the next line ends with the program
+        _wait_for_the_end(sandbox, environment)
+    return Done(said=["stopped"])
+
+
+def _wait_for_the_end(sandbox: "Sandbox", environment: Environment) -> None:
+    """Return at Ctrl-C or SIGTERM, by which servers end when all is well."""
+    try:
         sandbox.wait()
-    return Done()
+    except Interrupted as stop:
+        if stop.signal_number not in (signal.SIGINT, signal.SIGTERM):
+            raise
+        environment.interrupts.hold()

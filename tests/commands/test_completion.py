@@ -24,6 +24,89 @@ def test_unknown_shell_is_a_usage_error(cli: Cli) -> None:
     assert "choose from bash, zsh, fish, powershell" in outcome.stderr
 
 
+START_UP = {"bash": ".bashrc", "zsh": ".zshrc", "fish": None}
+
+
+@pytest.mark.parametrize("shell", START_UP)
+@pytest.mark.parametrize("before", [None, "", "alias ll='ls -l'", "# caf\udce9\n\nalias a=b\n"])
+def test_what_is_installed_can_be_taken_away(
+    cli: Cli, tmp_path: Path, shell: str, before: str | None
+) -> None:
+    """Folders are made, each file is named, twice is once, and undone is as before."""
+    home = tmp_path / "home"
+    home.mkdir()
+    start_up = home / (START_UP[shell] or ".unused")
+    if before is not None:
+        start_up.write_text(before, errors="surrogateescape")
+    for _ in range(2):
+        outcome = cli("completion", shell, "--install")
+        assert (outcome.exit_code, outcome.stdout) == (0, "")
+    script = next(
+        Path(line.removesuffix(" is written"))
+        for line in outcome.stderr.splitlines()
+        if line.endswith(" is written")
+    )
+    assert script.read_text() == f"{SCRIPTS[shell]}\n"
+    if START_UP[shell]:
+        text = start_up.read_text(errors="surrogateescape")
+        assert text.startswith(before or "")
+        assert text.count(str(script)) == 2 and text.count("# nscale completion\n") == 1
+        assert f"{start_up} loads it" in outcome.stderr
+
+    gone = cli("completion", shell, "--uninstall")
+
+    assert (gone.exit_code, gone.stdout) == (0, "")
+    assert f"{script} is removed\n" in gone.stderr
+    assert not script.exists()
+    if before:
+        assert start_up.read_text(errors="surrogateescape").rstrip("\n") == before.rstrip("\n")
+    assert f"{script} is not there\n" in cli("completion", shell, "--uninstall").stderr
+
+
+def test_places_of_the_user_are_heeded(cli: Cli, tmp_path: Path) -> None:
+    """XDG_DATA_HOME and ZDOTDIR, with a space in them."""
+    env = {"XDG_DATA_HOME": str(tmp_path / "my data"), "ZDOTDIR": str(tmp_path / "z")}
+
+    assert cli("completion", "zsh", "--install", env=env).exit_code == 0
+
+    assert (tmp_path / "my data/zsh/site-functions/_nscale").exists()
+    assert f"'{tmp_path}/my data/zsh/" in (tmp_path / "z/.zshrc").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["powershell", "--install"], 2, "hint: in PowerShell: nscale completion powershell >> $P"),
+        (["bash", "--install", "--uninstall"], 2, "--install and --uninstall exclude each other"),
+    ],
+)
+def test_what_cannot_be_installed_is_said(cli: Cli, words: list[str], code: int, said: str) -> None:
+    """With the next step."""
+    outcome = cli("completion", *words)
+
+    assert outcome.exit_code == code
+    assert said in outcome.stderr
+
+
+def test_a_place_that_takes_no_file_is_one_line(cli: Cli, tmp_path: Path) -> None:
+    """Exit code 3, and another way."""
+    (tmp_path / "home").write_text("no directory")
+
+    outcome = cli("completion", "fish", "--install")
+
+    assert outcome.exit_code == 3
+    assert "cannot be written" in outcome.stderr
+    assert "nscale completion fish prints the script" in outcome.stderr
+
+
+def test_without_a_home_nothing_is_installed(cli: Cli) -> None:
+    """It is said, and written nowhere."""
+    outcome = cli("completion", "bash", "--install", env={"HOME": "here"})
+
+    assert outcome.exit_code == 3
+    assert "HOME does not name your home directory" in outcome.stderr
+
+
 @pytest.mark.parametrize(
     ("typed", "word", "lines"),
     [
