@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
 from nscale_cli import __version__
+from nscale_cli.commands._words import Command, Group
 from nscale_cli.errors import ExitCode
 from nscale_cli.terminal.context import Environment
 
@@ -161,7 +162,7 @@ _COMMANDS: Mapping[str, tuple[str, Callable[[], typer.Typer]]] = {
 
 
 def _new_group(text: str) -> typer.Typer:
-    group = typer.Typer(rich_markup_mode=None, add_completion=False)
+    group = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False)
     group.callback(help=text, invoke_without_command=True)(_group)
     return group
 
@@ -173,27 +174,10 @@ def _single(name: str, function: Callable[..., Any], text: str) -> typer.Typer:
 
 
 def _add(group: typer.Typer, name: str, function: Callable[..., Any], text: str) -> None:
-    group.command(name, cls=_Command, help=text)(function)
+    group.command(name, cls=Command, help=text)(function)
 
 
-class _Command(TyperCommand):
-    """A command; the run knows its name before its words are parsed, which may fail."""
-
-    def make_context(
-        self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
-    ) -> Any:
-        """Parse the words."""
-        if parent is not None and parent.obj is not None:
-            parent.obj.invocation.command = command_of(f"{parent.command_path} {info_name}")
-        return super().make_context(info_name, args, parent, **extra)
-
-
-def command_of(path: str) -> str:
-    """Return a command's name without the program's."""
-    return path.partition(" ")[2]
-
-
-class _Program(TyperGroup):
+class _Program(Group):
     """The program's commands: their names and one line each, until one is run."""
 
     def __init__(self, **settings: Any) -> None:

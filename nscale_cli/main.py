@@ -66,7 +66,8 @@ def _invoke(arguments: list[str], environment: Environment) -> int:
         _prepare_completion()
     import typer
 
-    from nscale_cli.app import build_app, command_of
+    from nscale_cli.app import build_app
+    from nscale_cli.commands._words import command_of
 
     try:
         result = build_app()(arguments, prog_name="nscale", obj=environment, standalone_mode=False)

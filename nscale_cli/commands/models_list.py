@@ -65,7 +65,8 @@ def list_models(
     size: options.SizeOption = None,
 ) -> ModelsListed:
     """List; HELP is what the user reads."""
-    settings = load_settings(environment.terminal, service.profile)
+    terminal = environment.terminal
+    settings = load_settings(terminal, service.profile)
     wanted = Size.parse(settings.size if size is None else size)
     return ModelsListed(
         listing=get_models(environment, settings, service),
@@ -73,4 +74,5 @@ def list_models(
         size=wanted,
         everything=everything,
         by_price=sort == "price",
+        columns=terminal.size().columns if terminal.stdout_is_tty else None,
     )

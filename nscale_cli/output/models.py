@@ -1,6 +1,7 @@
 """Models as the user sees them: a plain table, or all fields of one."""
 
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ class ModelsListed(Result):
     size: Size
     everything: bool
     by_price: bool
+    columns: int | None = None  # of the terminal to which the table goes, if it goes to one
 
     @property
     def shown(self) -> list[Model]:
@@ -50,9 +52,8 @@ class ModelsListed(Result):
 
     def lines(self) -> list[str]:
         """Return the table; none where it would have no row."""
-        header = ("ID", "OWNER", "USD PER MEGAPIXEL", f"USD PER IMAGE OF {self.size}")
         rows = [_row(model, self.size) for model in self.shown]
-        return format_table([header, *rows]) if rows else []
+        return _fitting(rows, self.size, self.columns or sys.maxsize) if rows else []
 
     def data(self) -> dict[str, object]:
         """Return the same for a script."""
@@ -120,6 +121,24 @@ def _row(model: Model, size: Size) -> tuple[str, ...]:
         _UNKNOWN if price is None else f"{price:.6g}",
         _amount(_usd_per_image(model, size)),
     )
+
+
+def _fitting(rows: list[tuple[str, ...]], size: Size, columns: int) -> list[str]:
+    """Return the table with as much as `columns` hold: the owner goes first, then long headings."""
+    long = ("USD PER MEGAPIXEL", f"USD PER IMAGE OF {size}")
+    short = ("USD/MP", f"USD/{size}")
+    without_owner = [(model_id, *prices) for model_id, _, *prices in rows]
+    tables = (
+        [("ID", "OWNER", *long), *rows],
+        [("ID", *long), *without_owner],
+        [("ID", *short), *without_owner],
+    )
+    for table in tables:
+        if (lines := format_table(table)) and len(max(lines, key=len)) <= columns:
+            return lines
+    # What is left is longer ids than the terminal is wide.
+    room = columns - (max(map(len, lines)) - max(len(row[0]) for row in rows))
+    return format_table([(excerpt(model_id, max(room, 8)), *rest) for model_id, *rest in tables[-1]])
 
 
 def _amount(usd: float | None) -> str:
