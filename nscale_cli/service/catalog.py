@@ -21,7 +21,6 @@ from nscale_cli.errors import (
     Billed,
     Disconnected,
     NscaleError,
-    RequestRefused,
     ServiceFailed,
     ServiceUnreachable,
 )
@@ -81,8 +80,11 @@ def check_key(connection: "Connection") -> KeyCheck:
         with Client(connection) as client:
             reply = _ask(client, connection, datetime.now(UTC))
     except NscaleError as error:
-        valid = False if isinstance(error, AuthenticationError) else None
-        return KeyCheck(valid=valid, error=error, http_status=error.http_status)
+        if isinstance(error, AuthenticationError):
+            return KeyCheck(valid=False, error=error, http_status=error.http_status)
+        if error.http_status is not None:
+            error = error.but(message=f"{error.message}; the key could not be checked")
+        return KeyCheck(valid=None, error=error, http_status=error.http_status)
     return KeyCheck(valid=True, http_status=reply.status)
 
 
@@ -136,38 +138,26 @@ def age(listed: ModelList, now: datetime) -> str:
 
 def _ask(client: "Client", connection: "Connection", now: datetime) -> "Reply":
     """Return the service's reply of success; raise what went wrong, of which nothing is billed."""
-    from nscale_cli.service.replies import error_in
+    from nscale_cli.service.replies import error_in, what_it_lacks
     from nscale_cli.service.request_state import RequestState
 
     seconds = min(connection.timeout_seconds, MAX_QUERY_SECONDS)
     try:
         reply = client.list_models(RequestState(), timeout_seconds=seconds)
+        refusal = error_in(reply, connection, model="", now=now)
+        if refusal is not None:
+            raise refusal
     except NscaleError as error:
-        raise _unbilled(error) from None
-    if reply.status == 404:
-        raise RequestRefused(
-            f"{connection.host} has no list of models (404)",
-            hint="check --base-url or NSCALE_BASE_URL",
-            http_status=reply.status,
-            request_id=reply.request_id,
-        )
-    refusal = error_in(reply, connection, model="", now=now)
-    if refusal is not None:
-        raise _unbilled(refusal)
+        if isinstance(error, AnswerTimeout | Disconnected | ServiceFailed):
+            error = error.but(hint=_LATER)
+        if error.http_status in (303, 404):
+            error = error.but(
+                hint=f"check --base-url or NSCALE_BASE_URL{what_it_lacks(connection)}"
+            )
+        if error.http_status == 404:
+            error = error.but(message=f"{connection.host} has no list of models (404)")
+        raise error.but(billed=Billed.NO) from None
     return reply
-
-
-def _unbilled(error: NscaleError) -> NscaleError:
-    """Return the error of a question, which costs nothing whatever became of it."""
-    if error.billed is Billed.NO:
-        return error
-    return type(error)(
-        error.message,
-        hint=_LATER,
-        billed=Billed.NO,
-        http_status=error.http_status,
-        request_id=error.request_id,
-    )
 
 
 def store(listed: ModelList, env: Mapping[str, str]) -> None:

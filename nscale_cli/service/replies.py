@@ -10,6 +10,7 @@ from types import MappingProxyType
 from nscale_cli.connection import Connection
 from nscale_cli.errors import (
     AuthenticationError,
+    Billed,
     ConfigurationError,
     InsufficientCredit,
     NscaleError,
@@ -24,6 +25,7 @@ _CREDIT_MARKERS = ("insufficient_credit", "insufficient_quota", "insufficient_fu
 _MAX_COMPLAINT_BYTES = 64 * 1024
 _MARKER_FIELDS = ("code", "type", "error_type")
 _SECONDS = re.compile(r"\s*[0-9]+(\.[0-9]*)?(e[0-9]+)?\s*", re.ASCII | re.IGNORECASE)
+_VERSION_PART = re.compile(r"/v[0-9]")
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-correlation-id", "cf-ray")
 
 
@@ -108,12 +110,13 @@ def _status_error(
     if status == 404:
         return RequestRefused(
             _sentence(f"no model {excerpt(model, 100)!r} at {connection.host} (404)", complaint),
-            hint="model ids are case-sensitive; check -m, and the base URL",
+            hint="model ids are case-sensitive; check -m, and the base URL"
+            + what_it_lacks(connection),
         )
     if status == 429:
         return _rate_limited(reply, complaint, now)
     if status in (301, 302, 303, 307, 308):
-        return _redirected(reply)
+        return _redirected(reply, connection)
     if 400 <= status < 500 and status not in (408, 409, 425, 499):
         return RequestRefused(
             _sentence(f"the service refused the request ({status})", complaint),
@@ -153,12 +156,23 @@ def _refusal_hint(status: int) -> str:
     return "shorten the prompt" if status == 413 else "change the prompt, -z, -n or --param"
 
 
-def _redirected(reply: Reply) -> ConfigurationError:
+def _redirected(reply: Reply, connection: Connection) -> ConfigurationError:
     where = excerpt(reply.headers.get("location", ""), 200) or "another address"
-    return ConfigurationError(
+    error = ConfigurationError(
         f"the address redirects to {where} ({reply.status}), which nscale does not follow",
-        hint="check --base-url or NSCALE_BASE_URL",
+        hint=f"check --base-url or NSCALE_BASE_URL{what_it_lacks(connection)}",
     )
+    if reply.status != 303:
+        return error
+    # "See other" is what a server answers to a POST that it has done (RFC 9110, 15.4.4).
+    return error.but(billed=Billed.MAYBE, hint=f"look at your usage page first; {error.hint}")
+
+
+def what_it_lacks(connection: Connection) -> str:
+    """Return the end of a hint where the base URL has no version, as those of services have."""
+    if _VERSION_PART.search(connection.base_url):
+        return ""
+    return f": {connection.base_url} does not end in /v1, as most do"
 
 
 def _rate_limited(reply: Reply, complaint: _Complaint, now: datetime) -> RateLimited:

@@ -176,6 +176,45 @@ def test_status_as_json_for_each_answer(
     assert [error["code"] for error in document["errors"]] == ([name] if name else [])
 
 
+@pytest.mark.parametrize("path", ["/v1", ""])
+def test_a_service_without_a_list_of_models_cannot_check_a_key(
+    cli: Cli, server: ScriptedServer, path: str
+) -> None:
+    """It is not about a model, and an address that lacks its end is thought of."""
+    server.answers = [Answer(status=404)]
+    url = server.base_url.removesuffix("/v1") + path
+
+    outcome = cli("auth", "status", "--base-url", url, "-a", KEY)
+
+    lacking = "" if path else f": {url} does not end in /v1, as most do"
+    assert outcome.exit_code == 6
+    assert outcome.stderr.startswith(
+        "error: 127.0.0.1 has no list of models (404); the key could not be checked. "
+        "Nothing was billed.\n"
+    )
+    assert outcome.stderr.endswith(f"\nhint: check --base-url or NSCALE_BASE_URL{lacking}\n")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Answer(status=500), "the service, or a proxy before it, failed (500)"),
+        (Answer(sent_bytes=0), "the connection to 127.0.0.1 broke before the reply was whole"),
+        (Answer(status=303), "the address redirects to another address (303), which nscale does"),
+    ],
+)
+def test_a_question_about_a_key_costs_nothing_however_it_ends(
+    cli: Cli, server: ScriptedServer, answer: Answer, words: str
+) -> None:
+    """And that is said."""
+    server.models = answer
+
+    outcome = cli("auth", "status", "--base-url", server.base_url, "-a", KEY)
+
+    assert outcome.stderr.startswith(f"error: {words}")
+    assert ". Nothing was billed.\n" in outcome.stderr
+
+
 def test_status_without_a_key_says_the_ways_to_give_one(cli: Cli) -> None:
     """The shortest first; the service is not asked."""
     outcome = cli("auth", "status", "--json", "--base-url", "http://127.0.0.1:9/v1")

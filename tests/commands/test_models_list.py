@@ -164,6 +164,7 @@ def test_five_thousand_models_are_listed(listed: Cli, server: ScriptedServer) ->
         (403, 4, "the API key from -a was not allowed to do this (403)"),
         (404, 6, "127.0.0.1 has no list of models (404)"),
         (429, 9, "too many requests (429)"),
+        (303, 3, "the address redirects to another address (303), which nscale does not follow"),
         (302, 3, "the address redirects to another address (302), which nscale does not follow"),
     ],
 )

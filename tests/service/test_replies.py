@@ -1,6 +1,7 @@
 """What the service's answers mean."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -102,11 +103,34 @@ def test_redirect_is_not_followed_but_named(
     status: int, headers: dict[str, str], where: str
 ) -> None:
     """The prompt and the key go to the address that the user gave, and nowhere else."""
-    assert said(error_of(status, **headers)) == (
+    error = error_of(status, **headers)
+    first = "look at your usage page first; " if status == 303 else ""
+    assert said(error) == (
         ConfigurationError,
         f"the address redirects to {where} ({status}), which nscale does not follow",
-        "check --base-url or NSCALE_BASE_URL",
+        f"{first}check --base-url or NSCALE_BASE_URL",
     )
+    assert error.billed is (Billed.MAYBE if status == 303 else Billed.NO)
+
+
+@pytest.mark.parametrize("status", [302, 404])
+@pytest.mark.parametrize(
+    ("base_url", "lacking"),
+    [
+        ("https://api.example.com", True),
+        ("https://api.example.com/openai", True),
+        ("https://api.example.com/v1", False),
+        ("https://api.example.com/v1beta/openai", False),
+    ],
+)
+def test_an_address_without_a_version_is_said_to_lack_it(
+    status: int, base_url: str, lacking: bool
+) -> None:
+    """It is the commonest mistake of all."""
+    connection = replace(CONNECTION, base_url=base_url)
+    error = error_in(Reply(status=status, body=b""), connection, model="m", now=NOW)
+
+    assert (f"{base_url} does not end in /v1" in error.hint) is lacking
 
 
 @pytest.mark.parametrize(
