@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
@@ -11,6 +11,7 @@ from nscale_cli.terminal.context import Environment
 
 _KIND = inspect.Parameter.KEYWORD_ONLY  # which may stand in any order
 _NONE = inspect.Parameter.empty
+_ARGUMENT = type(typer.Argument())
 # Every help lists what is its command's own first, and then these, whatever value they are of.
 _ORDER = (
     *("file", "model", "size", "count", "output", "jobs", "name", "row_format", "limit"),
@@ -88,7 +89,10 @@ def _option(name: str, annotation: Any, *, default: object = _NONE) -> inspect.P
 
 
 def _place(parameter: inspect.Parameter) -> int:
-    return _ORDER.index(parameter.name) if parameter.name in _ORDER else -1
+    """Return where an option stands; arguments are first, in the function's own order."""
+    is_argument = any(isinstance(each, _ARGUMENT) for each in get_args(parameter.annotation))
+    known = parameter.name in _ORDER and not is_argument
+    return _ORDER.index(parameter.name) if known else -1
 
 
 def _heed(wanted: dict[str, bool], environment: Environment) -> None:
