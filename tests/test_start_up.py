@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from nscale_cli.sandbox.scenarios import generate
+from nscale_cli.sandbox.scenarios import Account, generate
 from tests.conftest import KEY, Cli, Program, ScriptedServer
 
 HEAVY = {"PIL", "ascii_magic", "http", "httpx2", "openai", "pydantic", "rich", "ssl"}
@@ -79,7 +79,8 @@ def test_an_image_needs_neither_the_sandbox_nor_a_preview(
     program: Program, server: ScriptedServer
 ) -> None:
     """Pillow, rich and the server's half of HTTP are not between a reply and its file."""
-    server.answers = [generate(b'{"model": "m", "prompt": "p", "size": "64x64"}')]
+    body = b'{"model": "m", "prompt": "p", "size": "64x64"}'
+    server.answers = [generate(body, Account())]
     address = ("--base-url", server.base_url, "-a", KEY)
 
     _, modules = loaded_by(program, "images", "generate", "x", *address)

@@ -23,7 +23,8 @@ class Command(TyperCommand):
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
     ) -> Any:
         """Parse the words."""
-        if parent is not None and parent.obj is not None:
+        asked = not extra.get("resilient_parsing")
+        if asked and parent is not None and parent.obj is not None:
             parent.obj.invocation.command = command_of(f"{parent.command_path} {info_name}")
         return super().make_context(info_name, args, parent, **extra)
 
@@ -68,6 +69,8 @@ def paths_below(context: Any, before: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 def _unknown(context: Any, words: list[str]) -> UsageError:
     group = tuple(command_of(context.command_path).split())
+    if context.obj is not None:
+        context.obj.invocation.command = " ".join(group)
     shown = excerpt(words[0], 40)
     if words[0].startswith("-"):
         return UsageError(f"no such option: {shown}", hint=f"see {context.command_path} --help")

@@ -79,7 +79,7 @@ def test_a_file_holds_the_prompt(against: Cli, sandbox: Sandbox, tmp_path: Path)
         (["x", "-o", "-", "-p"], None, "-o - saves no file that -x or -p could show"),
         (["x", "-p", "-q"], None, "-p draws on stderr, which -q silences"),
         (["x", "--bogus"], None, "no such option: --bogus"),
-        (["x", "y"], None, "got unexpected extra argument(s) (y)"),
+        (["x", "y"], None, "the prompt is one argument, and 2 were given"),
     ],
 )
 def test_what_cannot_be_sent_is_refused_in_one_line_before_sending(
