@@ -30,3 +30,17 @@ def test_the_guard_complains_of_what_grew_and_of_what_is_not_held() -> None:
     assert complaints({"a": 1.04}, {"a": 1.0}) == []
     assert complaints({"a": 1.06}, {"a": 1.0}) == ["a: 1.060 is more than 1.000 by over 5 %"]
     assert complaints({"b": 1.0}, {}) == ["b: not in ratios.json"]
+
+
+@pytest.mark.slow
+def test_many_orders_are_measured_beside_a_client_that_only_fetches(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Both get all they ask for, or there is no table."""
+    from tools.bench.many import print_table
+
+    print_table(rounds=1, jobs=4, workers=2)
+
+    *_, engine, control = capsys.readouterr().out.splitlines()
+    assert engine.startswith("| 4 orders, 2 threads | the engine | ")
+    assert control.startswith("| 4 orders, 2 threads | fetches and drops | ")

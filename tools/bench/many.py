@@ -3,7 +3,7 @@
 The ideal is what the service's own time takes, if nothing else took any. A run's start-up (the
 interpreter, its modules, the client) is not counted.
 
-Usage: python -m tools.bench.many [--rounds N] [--quick] [--jobs N] [--workers N]
+Usage: python -m tools.bench.many [--rounds N] [--jobs N] [--workers N]
 """
 
 import argparse
@@ -19,6 +19,7 @@ from tools.bench.counting import environment
 from tools.bench.waiting import waiting
 
 SECONDS, SIZE = 0.5, "1024x1024"
+JOBS, WORKERS = 64, 16
 _ROOT = Path(__file__).parent.parent.parent
 _BUYERS = {"engine": "the engine", "fetch": "fetches and drops"}
 
@@ -49,16 +50,8 @@ def row(how: str, runs: list[Taken], jobs: int, workers: int) -> str:
     )
 
 
-def main() -> None:
-    """Print the table as Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--quick", action="store_true", help="three rounds")
-    parser.add_argument("--jobs", type=int, default=64)
-    parser.add_argument("--workers", type=int, default=16)
-    options = parser.parse_args()
-    rounds = 3 if options.quick else options.rounds
-    jobs, workers = options.jobs, options.workers
+def print_table(rounds: int, jobs: int = JOBS, workers: int = WORKERS) -> None:
+    """Print the table as Markdown, of runs that take turns."""
     runs: dict[str, list[Taken]] = {how: [] for how in _BUYERS}
     with waiting(SECONDS, SIZE) as base_url:
         for _ in range(rounds):
@@ -67,6 +60,16 @@ def main() -> None:
     print(f"One {SIZE} an order after {SECONDS * 1000:.0f} ms; {rounds} rounds: median (range)\n")
     print("| run | by | wall / ideal | CPU ms an image | peak MiB |\n|---|---|---|---|---|")
     print(*(row(how, found, jobs, workers) for how, found in runs.items()), sep="\n")
+
+
+def main() -> None:
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--jobs", type=int, default=JOBS)
+    parser.add_argument("--workers", type=int, default=WORKERS)
+    options = parser.parse_args()
+    print_table(options.rounds, options.jobs, options.workers)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from tools.bench.counting import VALGRIND, environment, instructions, run
+from tools.bench.many import print_table
 from tools.bench.replay import serving
 from tools.bench.rows import Row, all_generate, questions, start_up
 
@@ -80,6 +81,8 @@ def main() -> None:
             count = "" if options.quick or options.no_counts else counted(row, env)
             wall = f"{middle:.2f} ({low:.2f}-{high:.2f})"
             print(f"| {row.name} | {row.by} | {wall} | {count} | {memory(row, env)} |", flush=True)
+    print()
+    print_table(rounds)
 
 
 if __name__ == "__main__":
