@@ -105,6 +105,15 @@ class Connection:
             queues = [row[4] for row in rows if [end.split(":")[1] for end in row[1:3]] == ports]
             unread = any(not queue.endswith(":00000000") for queue in queues)
 
+    def untaken(self) -> int:
+        """Return how many bytes that were sent the other side's system has not taken yet."""
+        import fcntl
+        import termios
+
+        count = bytearray(struct.calcsize("i"))
+        fcntl.ioctl(self._client.fileno(), termios.TIOCOUTQ, count)  # Linux: SIOCOUTQ
+        return int(struct.unpack("i", count)[0])
+
     def close(self) -> None:
         """End the connection with a FIN."""
         self._client.close()
@@ -176,6 +185,11 @@ class RawServer:
         _join(self._threads[1:])
         return self
 
+    def script_for(self, request: Received) -> Script:
+        """Take note of a request and return how it is answered."""
+        self.requests.append(request)
+        return self.scripts[min(len(self.requests), len(self.scripts)) - 1]
+
     def _start(self, work: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=work, args=arguments, daemon=True)
         self._threads.append(thread)
@@ -218,8 +232,7 @@ class RawServer:
                     self.queries.append(request)
                     self.models(Connection(client, self.stopping))
                     return
-                self.requests.append(request)
-                script = self.scripts[min(len(self.requests), len(self.scripts)) - 1]
+                script = self.script_for(request)
                 self.played += 1
                 script(Connection(client, self.stopping))
 
