@@ -3,7 +3,7 @@
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 BIN = $(dir $(shell $(PYTHON) -c 'import sys; print(sys.executable)'))
 
-.PHONY: check lint test test-fast fix docs mutants bench guard bench-preview
+.PHONY: check lint test test-fast fix docs mutants hunt bench guard bench-preview
 
 check: lint test
 
@@ -30,6 +30,10 @@ docs:
 
 mutants:
 	$(PYTHON) tools/mutants.py
+
+# HUNT="--runs 50 --seed 7" makes other runs than a thousand of some random number.
+hunt:
+	$(PYTHON) -m tests.faults.hunt $(HUNT)
 
 # Ratios, each pair run in turn; instructions are counted where valgrind is. BENCH=--quick is short.
 bench:
