@@ -123,6 +123,20 @@ MUTANTS = (
         "tests/credentials/test_lookup.py",
     ),
     Mutant(
+        "editors-key",
+        "commands/config_edit.py",
+        "names = {*KEY_VARIABLES, *own}",
+        "names = {*own}",
+        "tests/commands/test_config.py -k editor",
+    ),
+    Mutant(
+        "editors-copy-of-the-key",
+        "commands/config_edit.py",
+        "and not terminal.redactor.found_in(value)",
+        "",
+        "tests/commands/test_config.py -k editor",
+    ),
+    Mutant(
         "private-keys",
         "storage/disk.py",
         "OWNER_ONLY = 0o600",

@@ -7,10 +7,12 @@ import subprocess
 
 from nscale_cli.commands._command import command
 from nscale_cli.config.file import config_path, create_file, read_config
-from nscale_cli.errors import ConfigurationError, UsageError
+from nscale_cli.config.settings import KEY_VARIABLES
+from nscale_cli.errors import ConfigurationError, NscaleError, UsageError
 from nscale_cli.output.result import Done, Page
 from nscale_cli.redact import excerpt
 from nscale_cli.terminal.context import Environment
+from nscale_cli.terminal.streams import Terminal
 
 PATH_HELP = """Print the path of the settings file, which need not be there.
 
@@ -57,7 +59,9 @@ def edit(environment: Environment) -> Done:
     editor = _editor(env.get("VISUAL") or env.get("EDITOR") or "")
     create_file(file, _BEGINNING)
     try:
-        status = subprocess.run([*editor, str(file)], check=False).returncode
+        status = subprocess.run(
+            [*editor, str(file)], check=False, env=_without_keys(environment.terminal)
+        ).returncode
     except OSError as error:
         raise ConfigurationError(
             f"{excerpt(str(error.filename or file))} cannot be used: {error.strerror}"
@@ -66,6 +70,21 @@ def edit(environment: Environment) -> Done:
         raise UsageError(f"{excerpt(editor[0])} ended with exit code {status}")
     read_config(env)
     return Done(said=[f"{file} is valid"])
+
+
+def _without_keys(terminal: Terminal) -> dict[str, str]:
+    """Return the variables for the editor, which is no program to hand a key to."""
+    try:
+        profiles = list(read_config(terminal.env).profiles.values())
+    except NscaleError:  # which may be why it is edited
+        profiles = []
+    own = [each["key_variable"].value for each in profiles if "key_variable" in each]
+    names = {*KEY_VARIABLES, *own}
+    return {
+        name: value
+        for name, value in terminal.env.items()
+        if name not in names and not terminal.redactor.found_in(value)
+    }
 
 
 def _editor(wanted: str) -> list[str]:

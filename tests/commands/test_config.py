@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nscale_cli.sandbox.server import Sandbox
-from tests.conftest import Cli
+from tests.conftest import KEY, Cli
 
 FILE = Path("home/.config/nscale/config.toml")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the folder is Linux's")
@@ -218,6 +218,36 @@ def test_the_editor_gets_a_file_with_examples_and_its_work_is_checked(
     editor = script(tmp_path, ":")
     outcome = cli("config", "edit", env={"EDITOR": f"'{editor}'"})
     assert (outcome.exit_code, outcome.stderr) == (0, f"{file} is valid\n")
+
+
+def test_the_editor_gets_the_key_under_no_name(cli: Cli, file: Path, tmp_path: Path) -> None:
+    """Neither Nscale's, nor a profile's, nor a copy of one; what is no key it gets."""
+    file.write_text('[profiles.local]\nbase_url = "http://localhost/v1"\nkey_variable = "MINE"\n')
+    editor = script(tmp_path, "env > seen")
+    keys = {"NSCALE_API_KEY": KEY, "NSCALE_SERVICE_TOKEN": "short", "COPY": f"Bearer {KEY}"}
+
+    outcome = cli(
+        "config", "edit", env={"EDITOR": f"'{editor}'", "MINE": "other", "LANG": "C", **keys}
+    )
+
+    assert outcome.exit_code == 0
+    seen = (tmp_path / "seen").read_text()
+    assert "LANG=C\n" in seen
+    assert not any(f"{name}=" in seen for name in (*keys, "MINE"))
+    assert KEY not in seen
+
+
+def test_the_editor_of_a_damaged_file_gets_no_key_either(
+    cli: Cli, file: Path, tmp_path: Path
+) -> None:
+    """That is when it is needed most."""
+    file.write_text("size = \n")
+    editor = script(tmp_path, 'env > seen; echo > "$1"')
+
+    outcome = cli("config", "edit", env={"EDITOR": f"'{editor}'", "NSCALE_API_KEY": KEY})
+
+    assert outcome.exit_code == 0
+    assert "NSCALE_API_KEY" not in (tmp_path / "seen").read_text()
 
 
 @pytest.mark.parametrize(
