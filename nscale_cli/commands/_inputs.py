@@ -10,10 +10,14 @@ from nscale_cli.credentials.lookup import find_key
 from nscale_cli.errors import AuthenticationError, UsageError
 from nscale_cli.preview.styles import PreviewOptions
 from nscale_cli.redact import excerpt
+from nscale_cli.storage.disk import read_bounded
 from nscale_cli.storage.names import disk_path
 from nscale_cli.terminal.streams import Terminal
 
-_MAX_INPUT_BYTES = 4 * 1024 * 1024
+MAX_PROMPT_BYTES = 4 * 1024 * 1024
+MAX_KEY_BYTES = 16 * 1024
+# For what comes through a pipe, as from <(...): long enough for a person to type a password there.
+MAX_WAIT_SECONDS = 60.0
 
 
 def require_one_reader(words: PromptOptions, key: str | None) -> None:
@@ -32,14 +36,14 @@ def read_prompt(words: PromptOptions, terminal: Terminal) -> str:
     if argument is not None and file is not None:
         raise UsageError("PROMPT and --prompt-file exclude each other", hint="give one of them")
     if file is not None and file != "-":
-        return _text(_read_file(file), file)
+        return _text(_read_file(file, MAX_PROMPT_BYTES), file)
     if argument not in (None, "-"):
         return str(argument)
     if argument is None and file is None and terminal.stdin_is_tty:
         raise UsageError(
             "there is no prompt", hint='say what to draw: nscale images generate "A red fox"'
         )
-    return _text(terminal.read_input(), "standard input")
+    return _text(terminal.read_input(MAX_PROMPT_BYTES), "standard input")
 
 
 def read_key(
@@ -57,12 +61,12 @@ def read_key(
     if option is not None and key_file is not None:
         raise UsageError("-a and --api-key-file exclude each other", hint="give one of them")
     if option == "-":
-        return _key_in(terminal.read_input(), "standard input")
+        return read_key_of_input(terminal)
     if option is not None:
         return ApiKey(value=option.strip(), source="-a")
     if key_file is not None:
         try:
-            return _key_in(_read_file(key_file), key_file)
+            return _key_in(_read_file(key_file, MAX_KEY_BYTES), key_file)
         except UsageError as error:
             raise AuthenticationError(error.message) from None
     return find_key(terminal.env, settings, base_url)
@@ -104,15 +108,21 @@ def _json_or_text(value: str) -> object:
         return value
 
 
+def read_key_of_input(terminal: Terminal) -> ApiKey:
+    """Return the key from standard input; raise AuthenticationError."""
+    return _key_in(terminal.read_input(MAX_KEY_BYTES), "standard input")
+
+
 def _key_in(data: bytes, source: str) -> ApiKey:
+    if len(data) > MAX_KEY_BYTES:
+        raise AuthenticationError(f"the API key in {excerpt(source)} is too long to be one")
     text = data.decode("utf-8-sig", "replace").strip()
     return ApiKey(value=text, source=source)
 
 
-def _read_file(name: str) -> bytes:
+def _read_file(name: str, limit: int) -> bytes:
     try:
-        with disk_path(name).open("rb") as file:
-            return file.read(_MAX_INPUT_BYTES + 1)
+        return read_bounded(disk_path(name), limit, wait_seconds=MAX_WAIT_SECONDS)
     except OSError as error:
         raise UsageError(
             f"{excerpt(name)} cannot be read: {error.strerror}; nothing was sent"
@@ -120,7 +130,7 @@ def _read_file(name: str) -> bytes:
 
 
 def _text(data: bytes, source: str) -> str:
-    if len(data) > _MAX_INPUT_BYTES:
+    if len(data) > MAX_PROMPT_BYTES:
         raise UsageError(f"the prompt in {source} is larger than 4 MiB; nothing was sent")
     try:
         return data.decode("utf-8-sig").rstrip("\r\n")

@@ -7,6 +7,7 @@ import typer
 from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
 from nscale_cli.commands._context import address_of, load_settings
+from nscale_cli.commands._inputs import read_key_of_input
 from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.credentials.lookup import key_variables, origin_of
 from nscale_cli.credentials.store import KeyStore
@@ -62,8 +63,7 @@ def login(
 
 def _read_key(terminal: Terminal, origin: str, *, with_token: bool) -> ApiKey:
     if with_token:
-        text = terminal.read_input().decode("utf-8-sig", "replace")
-        return ApiKey(value=text.strip(), source="standard input")
+        return read_key_of_input(terminal)
     if not terminal.stdin_is_tty:
         raise UsageError(
             "there is no terminal to ask for the key at",

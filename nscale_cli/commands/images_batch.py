@@ -60,7 +60,7 @@ def batch(
     settings = load_settings(environment.terminal, service.profile)
     asked = RunCommand(
         name="images batch",
-        run=RunDirectory(path=environment.cwd / disk_path(_directory(rows, service, settings))),
+        run=RunDirectory(path=environment.path(disk_path(_directory(rows, service, settings)))),
         source="standard input" if rows.file == "-" else rows.file,
         service=service,
         retries=retries,

@@ -115,7 +115,7 @@ def _output(environment: Environment, output: str | None) -> str | None:
     from nscale_cli.storage.names import disk_path
     from nscale_cli.terminal.streams import descriptor_named, is_terminal
 
-    path = environment.cwd / disk_path(output)
+    path = environment.path(disk_path(output))
     if environment.terminal.is_stdout(path):
         return "-"
     if is_terminal(path):
@@ -149,6 +149,7 @@ def _target(
             )
         return None
     target = plan(output, request, cwd=environment.cwd, now=environment.clock.now())
+    environment.path(target.directory)
     require_saveable(
         target, count=request.count, force=place.force, make_directories=not place.dry_run
     )

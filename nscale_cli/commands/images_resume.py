@@ -40,7 +40,7 @@ def resume(
     from nscale_cli.runs.plan import RunDirectory, require_header
     from nscale_cli.storage.names import disk_path
 
-    folder = RunDirectory(path=environment.cwd / disk_path(directory))
+    folder = RunDirectory(path=environment.path(disk_path(directory)))
     header = require_header(folder)
     if header.base_url == SANDBOX and service.base_url is None and service.profile is None:
         service = replace(service, sandbox=True)  # which no key goes to

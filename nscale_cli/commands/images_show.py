@@ -48,7 +48,7 @@ def show(
 
     terminal = environment.terminal
     preview_options = read_preview_options(how, load_settings(terminal))
-    paths = [environment.cwd / disk_path(name) for name in files]
+    paths = [environment.path(disk_path(name)) for name in files]
     for path, name in zip(paths, files, strict=True):
         if not os.path.isfile(path):  # noqa: PTH113 - is_file() may raise
             raise UsageError(f"{name} is not a file", hint="name PNG, JPEG or WebP files")

@@ -6,7 +6,7 @@ lost.
 
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,9 @@ _PROFILES = "profiles"
 def config_path(env: Mapping[str, str]) -> Path:
     """Return where the settings file is, or would be."""
     if path := env.get("NSCALE_CONFIG"):
-        return Path(path).absolute()
+        with suppress(OSError):  # the current directory may not exist any more
+            return Path(path).absolute()
+        return Path(path)
     return config_directory(env) / "config.toml"
 
 

@@ -1,8 +1,9 @@
-"""What a command is given from outside: the terminal, the signals, the clock, the folder."""
+"""What a command is given from outside: the terminal, the signals, the clock, the directory."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nscale_cli.errors import UsageError
 from nscale_cli.terminal.signals import Interrupts
 from nscale_cli.terminal.streams import Terminal
 from nscale_cli.terminal.time import Clock
@@ -16,12 +17,32 @@ class Invocation:
     as_json: bool = False
 
 
+def _current_directory() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """Everything that a command may use besides its own arguments."""
+    """Everything that a command may use besides its own arguments.
+
+    `cwd` is an empty path where the current directory does not exist any more.
+    """
 
     terminal: Terminal
     interrupts: Interrupts = field(default_factory=Interrupts)
     invocation: Invocation = field(default_factory=Invocation)
     clock: Clock = field(default_factory=Clock)
-    cwd: Path = field(default_factory=Path.cwd)
+    cwd: Path = field(default_factory=_current_directory)
+
+    def path(self, name: Path) -> Path:
+        """Return `name` as an absolute path; raise UsageError where nothing leads to it."""
+        path = self.cwd / name
+        if not path.is_absolute():
+            raise UsageError(
+                "the current directory does not exist any more; nothing was sent",
+                hint="change to another, or name an absolute path",
+            )
+        return path

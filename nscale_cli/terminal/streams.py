@@ -93,9 +93,18 @@ class Terminal:
         size = size_of_window() if self.stderr_is_tty else None
         return size or size_by_variable(self.env)
 
-    def read_input(self) -> bytes:
-        """Return all of standard input."""
-        return self._stdin.buffer.read() if self._stdin is not None else b""
+    def read_input(self, limit: int) -> bytes:
+        """Return all of standard input, but no more than `limit` bytes and one, which shows it."""
+        data = bytearray()
+        while self._stdin is not None and len(data) <= limit:
+            piece = self._stdin.buffer.read(limit + 1 - len(data))
+            if piece is None:  # it was set not to wait for its writer
+                select.select([self._stdin.buffer], [], [], SLICE_SECONDS)
+            elif not piece:
+                break
+            else:
+                data += piece
+        return bytes(data)
 
     @property
     def input_file(self) -> BinaryIO | None:
