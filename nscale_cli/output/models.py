@@ -138,9 +138,8 @@ def _fitting(rows: list[tuple[str, ...]], size: Size, columns: int) -> list[str]
             return lines
     # What is left is longer ids than the terminal is wide.
     room = columns - (max(map(len, lines)) - max(len(row[0]) for row in rows))
-    return format_table(
-        [(excerpt(model_id, max(room, 8)), *rest) for model_id, *rest in tables[-1]]
-    )
+    cut = [(excerpt(model_id, max(room, 8)), *prices) for model_id, *prices in tables[-1]]
+    return format_table(cut)
 
 
 def _amount(usd: float | None) -> str:

@@ -116,7 +116,11 @@ class Client:
         except Exception as failure:
             if state.reply is None:  # else it broke only when it was closed
                 raise transport_error(
-                    failure, self._connection, sent=state.sent, proxy=state.proxy
+                    failure,
+                    self._connection,
+                    sent=state.sent,
+                    proxy=state.proxy,
+                    env=os.environ,
                 ) from None
         finally:
             with self._lock:
@@ -131,10 +135,10 @@ class Client:
         state: RequestState = self._current.state
 
         def trace(event: str, info: Mapping[str, Any]) -> None:
-            if event == "connection.connect_tcp.started":
+            if event in ("connection.connect_tcp.started", "socks.connect_tcp.started"):
                 peer = (info["host"], info["port"])
                 state.proxy = "{}:{}".format(*peer) if peer != self._connection.address else None
-            elif event == "proxy.start_tls.started":
+            elif event in ("proxy.start_tls.started", "socks.start_tls.started"):
                 state.proxy = None
             elif event.endswith("send_request_headers.started"):
                 # A proxy's CONNECT carries nothing of the request.

@@ -4,6 +4,7 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from nscale_cli.connection import Connection
 from nscale_cli.errors import (
@@ -39,7 +40,7 @@ def construction_error(error: Exception, env: Mapping[str, str]) -> NscaleError:
         )
     return ConfigurationError(
         f"the proxy that {given} names cannot be used",
-        hint="write it as http://host:port, or unset it",
+        hint="write it as http://host:port or socks5://host:port, or unset it",
     )
 
 
@@ -58,11 +59,17 @@ def timeout_error(connection: Connection, *, sent: bool) -> NscaleError:
 
 
 def transport_error(
-    failure: BaseException, connection: Connection, *, sent: bool, proxy: str | None = None
+    failure: BaseException,
+    connection: Connection,
+    *,
+    sent: bool,
+    proxy: str | None = None,
+    env: Mapping[str, str] = MappingProxyType({}),
 ) -> NscaleError:
     """Return the domain error for whatever the HTTP client raised.
 
-    `proxy` is the address of a proxy that had not opened the way to the service yet.
+    `proxy` is the address of a proxy that had not opened the way to the service yet; a variable
+    of `env` names it.
     """
     import httpx2
 
@@ -84,11 +91,20 @@ def transport_error(
         return ServiceUnreachable(
             f"the proxy refused to connect to {connection.host} ({reason})",
             temporary=False,
-            hint="check HTTPS_PROXY or ALL_PROXY, and the proxy's user and password",
+            hint=f"check {_proxy_variables(env)}, and the proxy's user and password",
         )
     if not any(isinstance(cause, httpx2.TransportError) for cause in causes):
         return InternalError(f"{type(failure).__name__} before anything was sent", billed=Billed.NO)
-    return _unreachable(causes, f"the proxy {proxy}" if proxy else connection.host)
+    if not proxy:
+        return _unreachable(causes, connection.host)
+    hint = f"check {_proxy_variables(env)}, which names it, or unset it"
+    return _unreachable(causes, f"the proxy {proxy}", hint)
+
+
+def _proxy_variables(env: Mapping[str, str]) -> str:
+    """Return the variables that name a proxy for https, or the system, which may do so, too."""
+    names = [name for name in _PROXY_VARIABLES if "http_" not in name.lower() and env.get(name)]
+    return " or ".join(names) or "the system's proxy settings"
 
 
 def _no_memory(*, sent: bool) -> NscaleError:
@@ -103,8 +119,10 @@ def _causes(failure: BaseException | None) -> Iterator[BaseException]:
         failure = failure.__cause__ or failure.__context__
 
 
-def _unreachable(causes: list[BaseException], whom: str) -> ServiceUnreachable:
-    reason, hint, temporary = "no connection", "check the network and the base URL", False
+def _unreachable(
+    causes: list[BaseException], whom: str, hint: str = "check the network and the base URL"
+) -> ServiceUnreachable:
+    reason, temporary = "no connection", False
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             reason = f"its certificate is not trusted ({excerpt(cause.verify_message, 100)})"

@@ -1,5 +1,6 @@
 """Proxies: the right way is taken, a wrong one costs nothing, and the password is never shown."""
 
+import gc
 import socket
 from collections.abc import Callable, Iterator
 
@@ -10,6 +11,7 @@ from tests.conftest import KEY, Cli, FakeClock, Outcome
 from tests.faults.audit import NETWORK, audited
 from tests.faults.conftest import context_of, require_failure
 from tests.faults.raw_server import Connection, RawServer, Script
+from tests.faults.socks import SocksProxy
 
 pytestmark = pytest.mark.usefixtures("no_network_settings")
 Buy = Callable[..., Outcome]
@@ -132,6 +134,8 @@ def test_a_proxy_that_opens_no_way_has_cost_nothing(
 
     assert require_failure(outcome, 7, "no").startswith(message.format(port=proxy.port))
     assert PASSWORD not in outcome.stderr
+    if name != "silent":  # of which nobody can tell whether it is the proxy or the network
+        assert "hint: check HTTPS_PROXY" in outcome.stderr
     assert secure.connections == 0
     injected(proxy.played == proxy.connections == 1, f"proxy: {name}")
 
@@ -153,8 +157,65 @@ def test_a_proxy_that_is_not_there_is_named(
 
     message = require_failure(outcome, 7, "no")
     assert message == f"the proxy 127.0.0.1:{port} was not reached: connection refused"
+    assert "hint: check HTTPS_PROXY, which names it, or unset it" in outcome.stderr
     assert PASSWORD not in outcome.stderr
     injected(len(sleeps.sleeps) == 2 and secure.connections == 0, "proxy: refused")
+
+
+def socks_address(port: int) -> str:
+    """Return what a variable is set to, with a password."""
+    return f"socks5://user:{PASSWORD}@127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
+@pytest.mark.usefixtures("trusted")
+def test_a_socks_proxy_carries_what_it_cannot_read(
+    buy: Buy, secure: RawServer, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """One image, one request, and no key in what it saw."""
+    with SocksProxy() as proxy:
+        monkeypatch.setenv(variable, socks_address(proxy.port))
+        outcome = buy(secure)
+
+    assert outcome.exit_code == 0, outcome.stderr
+    assert secure.posts == 1
+    assert proxy.asked >= 1
+    assert KEY.encode() not in proxy.carried and b"authorization" not in proxy.carried.lower()
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.filterwarnings("ignore:unclosed")  # the library leaves it to be collected
+def test_a_socks_proxy_that_opens_no_way_has_cost_nothing(
+    buy: Buy, secure: RawServer, injected: Injected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its variable is named, its password is not."""
+    with SocksProxy(reply=2) as proxy:  # not allowed by the ruleset
+        monkeypatch.setenv("ALL_PROXY", socks_address(proxy.port))
+        outcome = buy(secure)
+
+    message = require_failure(outcome, 7, "no")
+    assert message.startswith("the proxy refused to connect to 127.0.0.1 (Proxy Server could not")
+    assert "hint: check ALL_PROXY, and the proxy's user and password" in outcome.stderr
+    assert PASSWORD not in outcome.stderr
+    gc.collect()
+    injected(proxy.asked == 1 and secure.connections == 0, "SOCKS proxy: refused")
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_socks_proxy_that_is_not_there_is_named(
+    buy: Buy, secure: RawServer, injected: Injected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the service."""
+    with SocksProxy() as gone:
+        pass
+    monkeypatch.setenv("HTTPS_PROXY", socks_address(gone.port))
+
+    outcome = buy(secure)
+
+    message = require_failure(outcome, 7, "no")
+    assert message == f"the proxy 127.0.0.1:{gone.port} was not reached: connection refused"
+    assert "hint: check HTTPS_PROXY, which names it, or unset it" in outcome.stderr
+    injected(gone.asked == 0 and secure.connections == 0, "SOCKS proxy: gone")
 
 
 @pytest.mark.usefixtures("trusted")
@@ -182,7 +243,7 @@ def test_a_certificate_behind_a_proxy_is_the_services(
     [
         "garbage://{at}",
         "http://{at}:port",
-        "socks5://{at}:1080",
+        "socks4://{at}:1080",
         "http://[::1",
     ],
 )
