@@ -4,8 +4,8 @@ import base64
 import hashlib
 import json
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from nscale_cli.config.settings import KNOWN_MODELS, SANDBOX_MODELS
 from nscale_cli.request import Size
@@ -32,6 +32,38 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     delay_seconds: float | None = 0.0
     sent_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """What a picture is drawn from; it is drawn when its bytes are asked for."""
+
+    prompt: str
+    model: str
+    size: Size
+    index: int = 1
+    format: str = "png"
+
+    @property
+    def data(self) -> bytes:
+        """The file, always the same for the same picture."""
+        from nscale_cli.sandbox.pictures import draw, encode
+
+        size = self.size
+        drawn = draw(
+            prompt=self.prompt,
+            model=self.model,
+            width=size.width,
+            height=size.height,
+            index=self.index,
+        )
+        return encode(drawn, self.format)
+
+    @property
+    def file_name(self) -> str:
+        """A name that no other picture has."""
+        digest = hashlib.sha256(repr(self).encode("utf-8", "surrogatepass")).hexdigest()
+        return f"{digest[:32]}.{self.format}"
 
 
 # (status, code, error_type, message), by what follows the slash of the model's id
@@ -75,16 +107,7 @@ def refusal(key: str, method: str) -> Answer | None:
 
 def list_models() -> Answer:
     """Return the answer to `GET /models`: the known image models, then the scenarios."""
-    entries = [
-        {
-            "id": model,
-            "object": "model",
-            "owned_by": model.partition("/")[0],
-            "context_length": 0,
-            "pricing": {"input": 0, "output": _EXAMPLE_PRICES.get(model, _OTHER_PRICE)},
-        }
-        for model in (*KNOWN_MODELS, *SANDBOX_MODELS)
-    ]
+    entries = [_entry(model) for model in (*KNOWN_MODELS, *SANDBOX_MODELS)]
     return Answer(body=_json({"object": "list", "data": entries}))
 
 
@@ -108,8 +131,34 @@ def too_many() -> Answer:
     return error(*_ERRORS["rate-limited"])
 
 
-def generate(body: bytes, account: Account) -> Answer:
-    """Return the answer to `POST /images/generations` with `body`."""
+def show_model(model: str) -> Answer:
+    """Return the answer to `GET /models/{id}`."""
+    if model not in (*KNOWN_MODELS, *SANDBOX_MODELS):
+        return error(*_ERRORS["not-found"])
+    return Answer(body=_json(_entry(model)))
+
+
+def _entry(model: str) -> dict[str, object]:
+    return {
+        "id": model,
+        "object": "model",
+        "owned_by": model.partition("/")[0],
+        "context_length": 0,
+        "pricing": {"input": 0, "output": _EXAMPLE_PRICES.get(model, _OTHER_PRICE)},
+    }
+
+
+def not_allowed(methods: str) -> Answer:
+    """Return the answer to a method that is none of those that a path has."""
+    answer = error(405, "METHOD_NOT_ALLOWED", "INVALID_REQUEST", f"Only {methods} is allowed here")
+    return replace(answer, headers={"Allow": methods})
+
+
+def generate(body: bytes, account: Account, keep: Callable[[Picture], str] | None = None) -> Answer:
+    """Return the answer to `POST /images/generations` with `body`.
+
+    Where it asks for addresses, `keep` returns the one of a picture.
+    """
     try:
         request = json.loads(body)
         model, prompt = str(request["model"]), str(request["prompt"])
@@ -128,7 +177,9 @@ def generate(body: bytes, account: Account) -> Answer:
         scenario = "insufficient-credit"
     if scenario in _ERRORS:
         return error(*_ERRORS[scenario])
-    return _images(scenario, prompt, model, size, count)
+    first = Picture(prompt=prompt, model=model, size=size)
+    as_address = request.get("response_format") == "url"
+    return _images(scenario, first, count, keep if as_address else None)
 
 
 def error(status: int, code: str, error_type: str, message: str) -> Answer:
@@ -137,27 +188,22 @@ def error(status: int, code: str, error_type: str, message: str) -> Answer:
     return Answer(status=status, body=_json({"error": details}))
 
 
-def _images(scenario: str, prompt: str, model: str, size: Size, count: int) -> Answer:
+def _images(
+    scenario: str, first: Picture, count: int, keep: Callable[[Picture], str] | None
+) -> Answer:
     if scenario == "hangs":
         return Answer(delay_seconds=None)
     if scenario == "disconnects":
         return Answer(sent_bytes=0)
     if scenario == "wrong-size":
-        size = Size(width=max(1, size.width // 2), height=max(1, size.height // 2))
+        half = Size(width=max(1, first.size.width // 2), height=max(1, first.size.height // 2))
+        first = replace(first, size=half)
     if scenario == "fewer":
         count -= 1
-    image_format = scenario if scenario in ("jpeg", "webp") else "png"
-    items: list[dict[str, str]] = [
-        {"b64_json": _picture(prompt, model, size, index, image_format)}
-        for index in range(1, count + 1)
-    ]
-    if scenario == "empty":
-        items = []
-    if scenario == "not-an-image":
-        items = [{"b64_json": _base64(b"<svg xmlns='http://www.w3.org/2000/svg'/>")}] * count
-    if scenario == "url":
-        items = [{"url": "https://images.example/1.png"}] * count
-    body = _json({"created": CREATED, "data": items})
+    if scenario in ("jpeg", "webp"):
+        first = replace(first, format=scenario)
+    pictures = [replace(first, index=index) for index in range(1, count + 1)]
+    body = _json({"created": CREATED, "data": _items(scenario, pictures, keep)})
     return Answer(
         body=body,
         delay_seconds=SLOW_SECONDS if scenario == "slow" else 0.0,
@@ -165,11 +211,23 @@ def _images(scenario: str, prompt: str, model: str, size: Size, count: int) -> A
     )
 
 
-def _picture(prompt: str, model: str, size: Size, index: int, image_format: str) -> str:
-    from nscale_cli.sandbox.pictures import draw, encode
+def _items(
+    scenario: str, pictures: list[Picture], keep: Callable[[Picture], str] | None
+) -> list[dict[str, str]]:
+    if scenario == "empty":
+        return []
+    if scenario == "not-an-image":
+        return [{"b64_json": _base64(b"<svg xmlns='http://www.w3.org/2000/svg'/>")}] * len(pictures)
+    if scenario == "url":
+        return [{"url": "https://images.example/1.png"}] * len(pictures)
+    if keep is not None:
+        return [{"url": keep(picture)} for picture in pictures]
+    return [{"b64_json": _base64(picture.data)} for picture in pictures]
 
-    picture = draw(prompt=prompt, model=model, width=size.width, height=size.height, index=index)
-    return _base64(encode(picture, image_format))
+
+def picture_file(picture: Picture) -> Answer:
+    """Return a picture itself, for who was given its address."""
+    return Answer(body=picture.data, content_type=f"image/{picture.format}")
 
 
 def _base64(data: bytes) -> str:

@@ -7,15 +7,21 @@ from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
+from urllib.parse import unquote, urlsplit
 
-from nscale_cli.redact import excerpt
+from nscale_cli.connection import is_loopback
+from nscale_cli.redact import clean, excerpt
 from nscale_cli.sandbox.scenarios import (
     Account,
     Answer,
+    Picture,
     error,
     generate,
     list_models,
+    not_allowed,
+    picture_file,
     refusal,
+    show_model,
     too_many,
 )
 from nscale_cli.terminal.time import SLICE_SECONDS
@@ -24,6 +30,13 @@ HOST = "127.0.0.1"
 _MAX_REQUEST_BYTES = 16 * 1024 * 1024
 _MAX_REMEMBERED = 10_000
 _ANY_NUMBER = 1 << 30
+_MAX_LINE = 8192
+_MAX_PICTURES = 1000
+_MODELS = "/v1/models"
+_PICTURES = "/pictures/"
+_METHODS = "GET, HEAD, POST, OPTIONS"
+_BAD_LENGTH = error(400, "BAD_REQUEST", "INVALID_REQUEST", "The length of the request is not clear")
+_TOO_LARGE = error(413, "TOO_LARGE", "INVALID_REQUEST", "The request is larger than 16 MiB")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +71,7 @@ class Sandbox:
         self._log, self._latency_seconds = log, latency_seconds
         self._account = Account()
         self._free = threading.Semaphore(max_concurrent or _ANY_NUMBER)
+        self._pictures: dict[str, Picture] = {}
         self._http = _HttpServer((HOST, port), _Handler)
         self._http.sandbox = self
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
@@ -116,17 +130,34 @@ class Sandbox:
     def answer(self, request: ReceivedRequest) -> Answer:
         """Return what the API would answer."""
         self.note(request)
-        routes = {
-            ("GET", "/v1/models"): lambda: list_models(),
-            ("POST", "/v1/images/generations"): lambda: generate(request.body, self._account),
-        }
-        route = routes.get((request.method, request.path))
-        key = request.headers.get("authorization", "").removeprefix("Bearer ")
-        answer = refusal(key, request.method)
-        if answer is None:
-            answer = route() if route else error(404, "NOT_FOUND", "NOT_FOUND", "No such path")
+        answer = self._answer(request)
         self._log(f"{request.method} {excerpt(request.path, 80)} {answer.status}")
         return answer
+
+    def _answer(self, request: ReceivedRequest) -> Answer:
+        path = unquote(request.path.partition("?")[0])
+        if picture := self._pictures.get(path.removeprefix(_PICTURES)):
+            return picture_file(picture)  # as from a server of files, which asks for no key
+        key = request.headers.get("authorization", "").removeprefix("Bearer ")
+        method = "GET" if request.method == "HEAD" else request.method
+        if refused := refusal(key, method):
+            return refused
+        if path == "/v1/images/generations":
+            if method != "POST":
+                return not_allowed("POST")
+            return generate(request.body, self._account, self._keep)
+        if path == _MODELS or path.startswith(f"{_MODELS}/"):
+            answer = list_models() if path == _MODELS else show_model(path[len(_MODELS) + 1 :])
+            return answer if method == "GET" else not_allowed("GET, HEAD")
+        return error(404, "NOT_FOUND", "NOT_FOUND", "No such path")
+
+    def _keep(self, picture: Picture) -> str:
+        """Return the address at which `picture` is had as long as it is one of the last."""
+        name = picture.file_name
+        self._pictures[name] = picture
+        while len(self._pictures) > _MAX_PICTURES:
+            del self._pictures[next(iter(self._pictures))]
+        return f"http://{HOST}:{self._http.server_port}{_PICTURES}{name}"
 
 
 class _HttpServer(ThreadingHTTPServer):
@@ -147,21 +178,17 @@ class _Handler(BaseHTTPRequestHandler):
         """Stay silent; the sandbox logs for itself."""
 
     def do_GET(self) -> None:
-        """Answer a GET."""
-        self._respond()
-
-    def do_POST(self) -> None:
-        """Answer a POST."""
-        self._respond()
-
-    def _respond(self) -> None:
-        length = self.headers.get("Content-Length", "0")
-        count = min(int(length), _MAX_REQUEST_BYTES) if length.isdigit() else 0
+        """Answer a GET, and any other method."""
+        body = self._body()
+        if isinstance(body, Answer):  # of which nobody knows where it ends
+            self.close_connection = True
+            self._send(body)
+            return
         received = ReceivedRequest(
             method=self.command,
             path=self.path,
             headers={name.lower(): value for name, value in self.headers.items()},
-            body=self.rfile.read(count),
+            body=body,
         )
         with self.server.sandbox.serving(received) as answer:
             stopped = self.server.sandbox.stopping.wait(answer.delay_seconds)
@@ -170,6 +197,55 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self._send(answer)
+
+    do_HEAD = do_POST = do_GET  # noqa: N815 - the base's names
+    do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the base's names
+
+    def do_OPTIONS(self) -> None:
+        """Say which methods there are: what a browser asks before it lets a page send a key."""
+        self.send_response(204)
+        self.send_header("Allow", _METHODS)
+        self._send_cross_origin_headers()
+        self.end_headers()
+
+    def _body(self) -> bytes | Answer:
+        """Return the request's body, or the answer to one that cannot be read."""
+        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+            return self._chunks()
+        length = self.headers.get("Content-Length", "0").strip()
+        if not (length.isascii() and length.isdigit()):
+            return _BAD_LENGTH
+        return _TOO_LARGE if int(length) > _MAX_REQUEST_BYTES else self.rfile.read(int(length))
+
+    def _chunks(self) -> bytes | Answer:
+        body = bytearray()
+        while True:
+            line = self.rfile.readline(_MAX_LINE)
+            try:
+                size = int(line.partition(b";")[0], 16)
+            except ValueError:
+                return _BAD_LENGTH
+            if size < 0 or len(body) + size > _MAX_REQUEST_BYTES:
+                return _TOO_LARGE
+            if size == 0:
+                break
+            body += self.rfile.read(size)
+            self.rfile.readline(_MAX_LINE)
+        while self.rfile.readline(_MAX_LINE).strip():
+            pass  # a trailer, of which nothing is needed
+        return bytes(body)
+
+    def _send_cross_origin_headers(self) -> None:
+        """Let pages of this machine read the answer; others would only spend what is not theirs."""
+        origin = self.headers.get("Origin", "")
+        if not is_loopback(urlsplit(origin).hostname or ""):
+            return
+        asked = self.headers.get("Access-Control-Request-Headers", "")
+        self.send_header("Access-Control-Allow-Origin", clean(origin))
+        self.send_header("Vary", "Origin")
+        self.send_header("Access-Control-Allow-Methods", _METHODS)
+        self.send_header("Access-Control-Allow-Headers", clean(asked) or "Authorization")
+        self.send_header("Access-Control-Expose-Headers", "X-Request-Id")
 
     def _send(self, answer: Answer) -> None:
         body = answer.body if answer.sent_bytes is None else answer.body[: answer.sent_bytes]
@@ -180,8 +256,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))
-        self.send_header("X-Request-Id", f"sandbox-{self.server.sandbox.count}")
+        # Shorter than what could be a piece of a key, and be hidden for it.
+        self.send_header("X-Request-Id", f"req-{self.server.sandbox.count}")
+        self._send_cross_origin_headers()
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
