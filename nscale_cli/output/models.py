@@ -13,7 +13,7 @@ from nscale_cli.redact import excerpt
 from nscale_cli.request import Size
 from nscale_cli.service.catalog import Listing, age
 from nscale_cli.service.models import Model
-from nscale_cli.service.prices import cost_usd, dollars
+from nscale_cli.service.prices import cost_usd, dollars, plain_digits
 
 _UNKNOWN = "unknown"
 _MAX_CELL = 100
@@ -118,7 +118,7 @@ def _row(model: Model, size: Size) -> tuple[str, ...]:
     return (
         excerpt(model.id, _MAX_CELL),
         excerpt(model.owner or _UNKNOWN, _MAX_CELL // 2),
-        _UNKNOWN if price is None else f"{price:.6g}",
+        _UNKNOWN if price is None else plain_digits(price, 6) if price else "0",
         _amount(_usd_per_image(model, size)),
     )
 

@@ -46,4 +46,11 @@ def dollars(usd: float) -> str:
     """Return `usd` in digits, without a sign: six decimals, or three digits where it is tiny."""
     if usd == 0:
         return "0"
-    return f"{usd:.6f}" if usd >= _LEAST_IN_FULL else f"{usd:.3g}"
+    return f"{usd:.6f}" if usd >= _LEAST_IN_FULL else plain_digits(usd, 3)
+
+
+def plain_digits(number: float, digits: int) -> str:
+    """Return `number`, above 0, with so many digits that count, never as a power of ten."""
+    decimals = max(0, digits - 1 - math.floor(math.log10(number)))
+    text = f"{number:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -20,9 +20,12 @@ from nscale_cli.errors import (
 )
 from nscale_cli.redact import Redactor, excerpt
 from nscale_cli.service.decode import images_in, parse_json
+from nscale_cli.service.transport_errors import check_usage
 
 _CREDIT_MARKERS = ("insufficient_credit", "insufficient_quota", "insufficient_funds")
 _MAX_COMPLAINT_BYTES = 64 * 1024
+_CREDIT_WORDS = re.compile("insufficient[_ ](credit|quota|funds)", re.IGNORECASE)
+_MAX_DETAILS = 5
 _MARKER_FIELDS = ("code", "type", "error_type")
 _SECONDS = re.compile(r"\s*[0-9]+(\.[0-9]*)?(e[0-9]+)?\s*", re.ASCII | re.IGNORECASE)
 _VERSION_PART = re.compile(r"/v[0-9]")
@@ -57,6 +60,23 @@ class _Complaint:
     def lacks_credit(self) -> bool:
         return any(marker in _CREDIT_MARKERS for marker in self.markers)
 
+    @property
+    def speaks_of_credit(self) -> bool:
+        """Whether a gateway, such as LiteLLM, has put another service's error into its text."""
+        return _CREDIT_WORDS.search(self.message) is not None
+
+
+def _in_words(detail: object) -> object:
+    """Return FastAPI's list of `{"loc": ["body", "size"], "msg": "..."}` as a person reads it."""
+    if not isinstance(detail, list) or not all(isinstance(each, dict) for each in detail):
+        return detail
+    return "; ".join(
+        f"{'.'.join(map(str, each['loc']))}: {each.get('msg', 'not valid')}"
+        if isinstance(each.get("loc"), list)
+        else str(each.get("msg", each))
+        for each in detail[:_MAX_DETAILS]
+    )
+
 
 def _complaint(body: bytes, redactor: Redactor) -> _Complaint:
     """Read `{"error": {...}}`, `{"error": "..."}`, `{"code", "message"}` and `{"detail"}`."""
@@ -66,7 +86,7 @@ def _complaint(body: bytes, redactor: Redactor) -> _Complaint:
         details = {"message": details}
     if not isinstance(details, dict):
         return _Complaint(message="", markers=())
-    message = details.get("message") or details.get("detail") or ""
+    message = details.get("message") or _in_words(details.get("detail")) or ""
     markers = tuple(str(details.get(name, "")).strip().lower() for name in _MARKER_FIELDS)
     if not isinstance(message, str):
         message = str(message)
@@ -103,7 +123,7 @@ def _status_error(
     reply: Reply, complaint: _Complaint, connection: Connection, model: str, now: datetime
 ) -> NscaleError:
     status = reply.status
-    if status == 402 or (status == 429 and complaint.lacks_credit):
+    if status == 402 or (status == 429 and (complaint.lacks_credit or complaint.speaks_of_credit)):
         return _no_credit(complaint)
     if status in (401, 403):
         return _key_rejected(status, complaint, connection)
@@ -124,7 +144,7 @@ def _status_error(
         )
     return ServiceFailed(
         _sentence(f"the service, or a proxy before it, failed ({status})", complaint),
-        hint="wait a little and check your usage page before running it again",
+        hint=f"wait a little; {check_usage(connection)}",
     )
 
 

@@ -26,6 +26,11 @@ _TIME_CODES = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED, which s
 _CHECK_USAGE = "look at your usage page before running it again"
 
 
+def check_usage(connection: Connection) -> str:
+    """Return what to do where something may have been billed; the sandbox has no such page."""
+    return f"with a real service, {_CHECK_USAGE}" if connection.ephemeral else _CHECK_USAGE
+
+
 def construction_error(error: Exception, env: Mapping[str, str]) -> NscaleError:
     """Return what is wrong with the proxy or certificate settings that `error` comes from."""
     if isinstance(error, MemoryError):
@@ -49,7 +54,7 @@ def timeout_error(connection: Connection, *, sent: bool) -> NscaleError:
     limit = f"{connection.timeout_seconds:g} s"
     if sent:
         return AnswerTimeout(
-            f"no answer within {limit}", hint=f"{_CHECK_USAGE}; or raise --timeout"
+            f"no answer within {limit}", hint=f"{check_usage(connection)}; or raise --timeout"
         )
     return ServiceUnreachable(
         f"{connection.host} was not reached within {limit}",
@@ -83,7 +88,7 @@ def transport_error(
             return timeout_error(connection, sent=True)
         return Disconnected(
             f"the connection to {connection.host} broke before the reply was whole",
-            hint=_CHECK_USAGE,
+            hint=check_usage(connection),
         )
     refusals = [cause for cause in causes if isinstance(cause, httpx2.ProxyError)]
     if refusals:

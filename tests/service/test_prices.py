@@ -63,7 +63,13 @@ def test_cost_is_unknown_without_a_price_or_a_size(
 
 @pytest.mark.parametrize(
     ("usd", "text"),
-    [(0.0, "0"), (0.00034079, "0.000341"), (12.5, "12.500000"), (1.2e-7, "1.2e-07")],
+    [
+        (0.0, "0"),
+        (0.00034079, "0.000341"),
+        (12.5, "12.500000"),
+        (1.2e-7, "0.00000012"),
+        (1e-9, "0.000000001"),
+    ],
 )
 def test_dollars_are_written_so_that_something_is_never_nothing(usd: float, text: str) -> None:
     """A tiny amount is not shown as zero."""

@@ -34,7 +34,7 @@ CONNECTION = Connection(
 IMAGE = b'{"created": 1, "data": [{"b64_json": "AAAA"}]}'
 TOP_UP = "top up the account in the Nscale console, then run it again"
 CHANGE = "change the prompt, -z, -n or --param"
-WAIT = "wait a little and check your usage page before running it again"
+WAIT = "wait a little; look at your usage page before running it again"
 
 
 def error_of(status: int, body: bytes = b"", **headers: str) -> NscaleError | None:
@@ -141,6 +141,22 @@ def test_an_address_without_a_version_is_said_to_lack_it(
         ({"code": "internal", "message": "No."}, "No."),
         ({"error": "No."}, "No."),
         ({"detail": "No."}, "No."),
+        (
+            {
+                "detail": [
+                    {
+                        "type": "missing",
+                        "loc": ["body", "size"],
+                        "msg": "Field required",
+                        "input": {},
+                    },
+                    {"loc": ["body", "n"], "msg": "Input should be less than 5"},
+                ]
+            },
+            "body.size: Field required; body.n: Input should be less than 5",
+        ),
+        ({"detail": [{"msg": "No."}]}, "No."),
+        ({"detail": ["a", 1]}, "['a', 1]"),
         ({"error": {"message": " No\n\x1b[2J "}}, r"No \x1b[2J"),
         ({"error": {"message": ["a", 1]}}, "['a', 1]"),
         ({"error": {"message": "x" * 5_000_000}}, "x" * 497 + "..."),
@@ -216,14 +232,13 @@ def test_lack_of_credit_is_seen_beside_empty_data(data: object) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b'{"error": {"code": "TOO_MANY_REQUESTS", "message": "insufficient_credit"}}',
         b'{"error": {"code": "not_insufficient_credit"}}',
-        b'{"error": "insufficient_credit"}',
+        b'{"error": {"code": "x", "hint": "insufficient_credit"}}',
         b'{"insufficient_credit": 1}',
     ],
 )
 def test_marker_elsewhere_is_no_lack_of_credit(body: bytes) -> None:
-    """Only the fields that name the error decide."""
+    """Only the fields that name the error decide, and its text."""
     error = error_of(429, body)
     assert error is not None
     assert error.code is ExitCode.RATE_LIMITED
@@ -282,3 +297,39 @@ def test_any_reply_is_success_or_one_error_that_knows_its_bill(status: int, body
         assert error.billed is Billed.NO
     elif status in UNCERTAIN or status >= 500:
         assert error.billed is Billed.MAYBE
+
+
+LITELLM = (
+    "litellm.RateLimitError: RateLimitError: OpenAIException - {'error': {'code': "
+    "'TOO_MANY_REQUESTS', 'message': 'You have insufficient credit to run this request'}}"
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        (429, LITELLM, InsufficientCredit),
+        (429, "insufficient_quota: you exceeded your current quota", InsufficientCredit),
+        (429, "Too many requests, please wait", RateLimited),
+        (400, LITELLM, RequestRefused),
+    ],
+)
+def test_a_gateway_s_429_may_only_speak_of_credit(
+    status: int, message: str, kind: type[NscaleError]
+) -> None:
+    """LiteLLM puts the service's error into its own text; waiting would not help then."""
+    body = json.dumps({"error": {"message": message, "type": "throttling_error", "code": "429"}})
+
+    assert type(error_of(status, body.encode())) is kind
+
+
+def test_of_the_sandbox_there_is_no_usage_page() -> None:
+    """What to do with a real service is said as such."""
+    connection = replace(CONNECTION, ephemeral=True)
+
+    error = error_in(Reply(status=503, body=b""), connection, model="m", now=NOW)
+
+    assert error is not None
+    assert error.hint == (
+        "wait a little; with a real service, look at your usage page before running it again"
+    )
