@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _STDOUT = 1
 _MAX_LINKS = 40
 SHOW_CURSOR = "\x1b[?25h"
+CLEAR_LINE = b"\r\x1b[2K"
 _DUMB_TERMINALS = ("dumb", "unknown")
 _STYLES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
 
@@ -124,6 +125,8 @@ class Terminal:
         if self.stdout_is_tty:
             lines = data.decode("utf-8", "backslashreplace").split("\n")
             data = "\n".join(clean(line) for line in lines).encode()
+            if self._print_above is not None:  # in the place of the line that moves
+                data = CLEAR_LINE + data
         try:
             self.write_answer(data + b"\n")
         except OSError as error:

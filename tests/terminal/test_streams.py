@@ -173,3 +173,20 @@ def test_raw_bytes_never_reach_a_terminal(program: Program, tmp_path: Path) -> N
 
     assert session.finish() == 2
     assert "PNG" not in session.output
+
+
+def test_an_answer_stands_above_the_line_that_moves(program: Program) -> None:
+    """A path is not written behind what is counted."""
+    (program.cwd / "prompts.txt").write_text("a fox\na hen\na cat\n")
+    words = ("images", "batch", "prompts.txt", "-o", "out", "-j", "1", "--sandbox")
+    session = Session(program, *words)
+
+    assert session.finish() == 0
+    names = [
+        f"000{number}-a-{animal}.png" for number, animal in enumerate(("fox", "hen", "cat"), 1)
+    ]
+    shown = "".join(session.screen())  # a long path takes two lines of the screen
+    assert [f"{program.cwd}/out/{name}" in shown for name in names] == [True] * 3
+    assert "under way" not in shown
+    before = session.output.split(f"{program.cwd}/out/{names[1]}")[0]
+    assert before.endswith("\r\x1b[2K")
