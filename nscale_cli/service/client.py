@@ -14,7 +14,7 @@ from nscale_cli.connection import Connection
 from nscale_cli.errors import ServiceFailed
 from nscale_cli.request import ImageRequest
 from nscale_cli.service import lazy_types
-from nscale_cli.service.decode import decompress
+from nscale_cli.service.content_encodings import decompress
 from nscale_cli.service.replies import Reply
 from nscale_cli.service.request_state import MAX_REPLY_BYTES, RequestState
 from nscale_cli.service.transport_errors import construction_error, timeout_error, transport_error

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from nscale_cli.service.decode import decompress
+from nscale_cli.service.content_encodings import decompress
 from nscale_cli.service.replies import Reply
 
 MAX_REPLY_BYTES = 128 * 1024 * 1024

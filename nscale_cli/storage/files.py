@@ -1,84 +1,170 @@
-"""The disk: checks before paying, saves that never replace or tear, and rescue when a place fails.
+"""One file on the disk: written beside its name, whole before it gets it, and never torn.
 
-The order of a save is: a temporary file in the target's own folder, written whole, measured and
-synced; then its final name, given without replacing. The last whole copy is never deleted.
+The order is: a temporary file in the target's own directory, written, measured and synced; then
+its final name, given without replacing; then the directory is synced. The last whole copy is
+never deleted.
 """
 
+import errno
+import mmap
 import os
+import select
 import stat
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from nscale_cli.errors import UsageError
-from nscale_cli.storage.names import Target, candidates
+from nscale_cli.storage.names import candidates
 
+MAX_STANDSTILL_SECONDS = 30.0  # of a device or pipe that takes no byte
 _MAX_NUMBERED_NAMES = 100_000
-_unfinished: set[Path] = set()  # the temporary files of saves under way
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+_READ_BYTES = 1 << 20
+_NO_REPLACING = 1  # RENAME_NOREPLACE, of Linux's renameat2
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 _CREATE |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _DEVICE_DIRECTORIES = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))
+_unfinished: "set[PartFile]" = set()  # the files of saves under way
+_leaving = threading.Lock()  # held by whoever removes a temporary file, or decides that it stays
 
 
-class SaveFailed(OSError):
-    """A save that failed with all of the data on disk: in `copy`, under no name of its own."""
+class PartFile:
+    """A file that is written in pieces under no name of its own, until it is whole and given one.
 
-    def __init__(self, failure: Exception, copy: Path) -> None:
-        """Fail as `failure` did."""
-        reason = getattr(failure, "strerror", None) or type(failure).__name__
-        super().__init__(getattr(failure, "errno", None), reason)
-        self.copy = copy
+    Each method raises OSError where the disk fails. `is_whole` says that all of it is on disk, if
+    not yet safe from a power cut.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Create an empty file in `directory` that no other program uses."""
+        self.path = directory / f".{os.urandom(6).hex()}.part"
+        self.byte_count = 0
+        self.is_whole = False
+        self._stays = False
+        _unfinished.add(self)
+        try:
+            self._descriptor: int | None = os.open(self.path, _CREATE, 0o666)
+        except BaseException:
+            _unfinished.discard(self)
+            raise
+
+    def write(self, piece: bytes | bytearray) -> None:
+        """Add all of `piece`, and see that the disk has as much as was written."""
+        assert self._descriptor is not None
+        _write_all(self._descriptor, piece)
+        self.byte_count += len(piece)
+        self._measure()
+
+    def _measure(self) -> None:
+        # A disk that claims more than it did is found out while the bytes can still be written
+        # somewhere else.
+        assert self._descriptor is not None
+        if os.fstat(self._descriptor).st_size != self.byte_count:
+            raise OSError(None, "the file is shorter than what was written")
+
+    def complete(self) -> None:
+        """Sync and close the file: from now on it is a whole copy."""
+        if self._descriptor is None:
+            return
+        try:
+            self._measure()
+            self.is_whole = True
+            os.fsync(self._descriptor)
+        finally:
+            descriptor, self._descriptor = self._descriptor, None
+            os.close(descriptor)
+
+    def publish(
+        self, wanted: Path, *, replace: bool, numbered: bool, warn: Callable[[str], None]
+    ) -> Path:
+        """Give the whole file its final name, and return that.
+
+        `replace`: an existing file gives way, at one instant. `numbered`: where the name is taken,
+        the next free of `stem-2`, `stem-3` and so on is used. `warn` is told what could not be
+        cleared away.
+        """
+        names = islice(candidates(wanted), _MAX_NUMBERED_NAMES) if numbered else [wanted]
+        if replace:
+            require_replaceable(wanted)
+            self.path.replace(wanted)
+            path = wanted
+        else:
+            path = _take_first_free(self.path, names)
+        self.discard()
+        if os.path.lexists(self.path) and not self._stays:
+            warn(f"{self.path}, a second copy of {path.name}, could not be removed")
+        sync_directory(path.parent)
+        return path
+
+    def read(self) -> Iterator[bytes]:
+        """Yield what was written, in pieces, from the disk."""
+        if self._descriptor is None:
+            with self.path.open("rb") as file:
+                yield from iter(lambda: file.read(_READ_BYTES), b"")
+            return
+        position = 0
+        while position < self.byte_count:
+            piece = os.pread(self._descriptor, _READ_BYTES, position)
+            if not piece:
+                raise OSError(None, "the file is shorter than what was written")
+            position += len(piece)
+            yield piece
+
+    def mapped(self) -> mmap.mmap:
+        """Return what was written as memory that the disk backs; only until it is complete."""
+        assert self._descriptor is not None
+        return mmap.mmap(self._descriptor, self.byte_count, access=mmap.ACCESS_READ)
+
+    def leave(self) -> Path:
+        """Return where the file is; it stays, since it is the last whole copy."""
+        with _leaving:
+            self._stays = True
+            _unfinished.discard(self)
+        return self.path
+
+    def discard(self) -> None:
+        """Remove the file, unless somebody has been told that it is the last copy."""
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            with suppress(OSError):
+                os.close(descriptor)
+        with _leaving:
+            if not self._stays:
+                remove_quietly(self.path)
+            _unfinished.discard(self)
 
 
-def require_saveable(target: Target, *, count: int, force: bool, make_directories: bool) -> None:
-    """Raise UsageError where the images could not be saved as asked."""
-    directories = set()
-    for index in range(1, count + 1):
-        path = target.path(index=index, image_format="png", sha256="0" * 64)
-        if target.exact and os.path.lexists(path) and not _is_device(path) and not force:
-            raise UsageError(
-                f"{path} exists; nothing was sent",
-                hint="choose another name, or replace it with --force",
-            )
-        if not _is_device(path):
-            directories.add(path.parent)
-    for directory in directories:
-        _require_directory(directory)
-        if make_directories:
-            _make_directory(directory)
+def leave_whole_copies() -> list[Path]:
+    """Remove what is half written, since the program ends; return the whole copies that stay."""
+    left = []
+    for part in list(_unfinished):
+        if part.is_whole and os.path.lexists(part.path):
+            left.append(part.leave())
+        else:
+            remove_quietly(part.path)
+            _unfinished.discard(part)
+    return left
 
 
-def _require_directory(directory: Path) -> None:
-    """Raise UsageError where `folder` is not, and could not become, a place to write files in."""
-    place = next(place for place in (directory, *directory.parents) if os.path.lexists(place))
-    if not os.path.isdir(place):  # noqa: PTH112 - Path.is_dir() raises behind a closed folder
-        raise UsageError(f"{place} is not a folder; nothing was sent")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise UsageError(
-            f"the folder {place} is not writable; nothing was sent",
-            hint="choose another with -o FOLDER/",
-        )
+def remove_quietly(path: Path) -> None:
+    """Remove `path`, or leave it where that is not allowed."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
-def _make_directory(directory: Path) -> None:
-    """Make `folder` and try it out: permissions alone do not tell (read-only, quota, /proc)."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with _whole_copy(b"nscale", directory / "trial") as trial:
-            pass
-        if os.path.lexists(trial):
-            raise OSError(None, f"{trial.name} is in it and cannot be removed")
-    except OSError as error:
-        if isinstance(error, SaveFailed):
-            remove_quietly(error.copy)
-        raise UsageError(
-            f"the folder {directory} cannot be written to: {error.strerror}; nothing was sent",
-            hint="choose another with -o FOLDER/",
-        ) from None
+def sync_directory(directory: Path) -> None:
+    """Make the names in `directory` safe from a power cut, where the system can."""
+    with suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
-def _is_device(path: Path) -> bool:
+def is_device(path: Path) -> bool:
+    """Return whether `path` is a character device or a FIFO, which is written to as it is."""
     # A link is followed only where the system keeps its own (/dev/stdout): anybody else may have
     # put it there while the image was being made.
     try:
@@ -88,96 +174,48 @@ def _is_device(path: Path) -> bool:
     return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
 
 
-def save(
-    data: bytes | bytearray,
-    wanted: Path,
-    *,
-    replace: bool,
-    numbered: bool,
-    warn: Callable[[str], None] = lambda _: None,
-) -> Path:
-    """Save `data` at `wanted` and return where it is; raise OSError if it is not there.
+def write_device(pieces: Iterable[bytes | bytearray], device: Path) -> None:
+    """Write to a device or a FIFO that is there; raise OSError if it does not take all of it.
 
-    `replace`: an existing file gives way, at one instant. `numbered`: where the name is taken,
-    the next free of `stem-2`, `stem-3` and so on is used. `warn` is told what could not be
-    cleared away. A SaveFailed error has left a whole copy behind, for `rescue` to use or remove.
+    A FIFO that nobody reads fails at once, one whose reader stands still after a while.
     """
-    if _is_device(wanted):
-        _write_device(data, wanted)
-        return wanted
-    with _whole_copy(data, wanted) as temporary:
-        names = islice(candidates(wanted), _MAX_NUMBERED_NAMES) if numbered else [wanted]
-        if replace:
-            temporary.replace(wanted)
-            path = wanted
-        else:
-            path = _take_first_free(temporary, names)
-    if os.path.lexists(temporary):
-        warn(f"{temporary}, a second copy of {path.name}, could not be removed")
-    return path
-
-
-def _write_device(data: bytes | bytearray, device: Path) -> None:
-    # Without O_NONBLOCK, a FIFO that nobody reads would hold a paid image for ever.
     descriptor = os.open(device, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(descriptor, "wb", buffering=0) as file:
-        if hasattr(os, "set_blocking"):
-            os.set_blocking(descriptor, True)
-        _write_all(file.fileno(), data)
-
-
-@contextmanager
-def _whole_copy(data: bytes | bytearray, wanted: Path) -> Iterator[Path]:
-    """Yield a synced temporary file beside `wanted` that holds all of `data`.
-
-    It is removed in the end, except where a failure, which becomes SaveFailed, finds it whole.
-    """
-    temporary = wanted.with_name(f".{os.urandom(6).hex()}.part")
-    _unfinished.add(temporary)
-    created = whole = False
     try:
-        descriptor = os.open(temporary, _CREATE, 0o666)
-        created = True
-        try:
-            _write_all(descriptor, data)
-            whole = os.fstat(descriptor).st_size == len(data)
-            if not whole:
-                raise OSError(None, "the file is shorter than what was written")
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        yield temporary
-    except Exception as failure:  # a signal is none: remove_unfinished() follows it
-        if whole:
-            _unfinished.discard(temporary)
-            raise SaveFailed(failure, temporary) from None
-        if created:
-            remove_quietly(temporary)
-        _unfinished.discard(temporary)
-        raise
-    remove_quietly(temporary)
-    _unfinished.discard(temporary)
-
-
-def remove_unfinished() -> None:
-    """Remove what a save left behind that a signal broke off."""
-    while _unfinished:
-        remove_quietly(_unfinished.pop())
-
-
-def remove_quietly(path: Path) -> None:
-    """Remove `path`, or leave it where that is not allowed."""
-    with suppress(OSError):
-        path.unlink(missing_ok=True)
+        for piece in pieces:
+            _write_all(descriptor, piece)
+    finally:
+        os.close(descriptor)
 
 
 def _write_all(descriptor: int, data: bytes | bytearray) -> None:
     rest = memoryview(data)
     while rest:
-        count = os.write(descriptor, rest)
+        try:
+            count = os.write(descriptor, rest)
+        except BlockingIOError:
+            _wait_until_writable(descriptor)
+            continue
         if not count:
             raise OSError(None, "it takes no more bytes")
         rest = rest[count:]
+
+
+def _wait_until_writable(descriptor: int) -> None:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    if not poll.poll(MAX_STANDSTILL_SECONDS * 1000):
+        raise TimeoutError(errno.ETIMEDOUT, f"it took nothing for {MAX_STANDSTILL_SECONDS:g} s")
+
+
+def require_replaceable(path: Path) -> None:
+    """Raise FileExistsError where `path` is anything but a file, or a link: it is no image."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    system = path.parent in _DEVICE_DIRECTORIES
+    if system or not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+        raise FileExistsError(None, "it is no file that could be replaced")
 
 
 def _take_first_free(temporary: Path, names: Iterable[Path]) -> Path:
@@ -198,11 +236,43 @@ def _move_without_replacing(temporary: Path, name: Path) -> None:
         os.link(temporary, name, follow_symlinks=False)
     except FileExistsError:
         raise
-    except OSError:
-        # A file system without hard links (FAT): claim the name first, then move onto the claim.
-        os.close(os.open(name, _CREATE, 0o666))
-        try:
-            temporary.replace(name)
-        except OSError:
-            name.unlink()
-            raise
+    except OSError:  # a file system without hard links (FAT, some FUSE and network mounts)
+        if not _rename_without_replacing(temporary, name):
+            _rename_while_nobody_else_does(temporary, name)
+
+
+def _rename_without_replacing(temporary: Path, name: Path) -> bool:
+    """Rename by the system's own call for it; return False where there is none, or it is refused.
+
+    Linux: renameat2(2). macOS: renameatx_np(2).
+    """
+    import ctypes
+
+    library = ctypes.CDLL(None, use_errno=True)
+    linux, macos = hasattr(library, "renameat2"), hasattr(library, "renameatx_np")
+    if not (linux or macos):
+        return False
+    call = library.renameat2 if linux else library.renameatx_np
+    here = -100 if linux else -2  # AT_FDCWD
+    flag = _NO_REPLACING if linux else 4  # RENAME_EXCL
+    if call(here, os.fsencode(temporary), here, os.fsencode(name), flag) == 0:
+        return True
+    if ctypes.get_errno() == errno.EEXIST:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    return False
+
+
+def _rename_while_nobody_else_does(temporary: Path, name: Path) -> None:
+    # Nothing is put under the name beforehand, which a kill would leave there empty. Other runs of
+    # this program wait for the lock; another program has but the moment between the two calls.
+    import fcntl
+
+    descriptor = os.open(name.parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a network mount may know no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.path.lexists(name):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        temporary.replace(name)
+    finally:
+        os.close(descriptor)
