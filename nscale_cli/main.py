@@ -55,7 +55,7 @@ def _clear_up() -> None:
     # Without that module, nothing has begun to be saved; and it is no time to load one.
     files = sys.modules.get("nscale_cli.storage.files")
     if files is not None:
-        files.remove_unfinished()
+        files.leave_whole_copies()
 
 
 def _invoke(arguments: list[str], environment: Environment) -> int:

@@ -9,8 +9,8 @@ from nscale_cli.config.settings import Settings
 from nscale_cli.connection import Connection, require_base_url
 from nscale_cli.errors import KeyMissing, StdoutFailed, UsageError
 from nscale_cli.jobs.budget import Budget, unknown_price
-from nscale_cli.jobs.collect import Store
 from nscale_cli.jobs.prices import PriceList
+from nscale_cli.jobs.save import Store
 from nscale_cli.output.run_progress import RunProgress
 from nscale_cli.output.run_result import RunPlanned, RunReport, count_rows
 from nscale_cli.redact import excerpt

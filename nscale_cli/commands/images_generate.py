@@ -60,6 +60,7 @@ def generate(
         from nscale_cli.jobs.generate import Order, run_generate
         from nscale_cli.jobs.prices import PriceList
         from nscale_cli.output.images import Generated, Planned
+        from nscale_cli.storage.places import prepare
 
         prices = PriceList([request.model], connection, terminal, environment.clock)
         budget = None if max_cost is None else Budget.asked(max_cost, prices, request)
@@ -77,6 +78,8 @@ def generate(
             force=place.force,
             meanwhile=shown.load if shown else lambda: None,
         )
+        if target is not None:
+            prepare(target, count=request.count)
         made = run_generate(order, environment)
     return Generated(made=made, raw=target is None, preview=shown, open_viewer=how.open_viewer)
 
@@ -138,8 +141,8 @@ def _target(
     place: options.OutputOptions,
 ) -> "Target | None":
     """Return where the images go, None for stdout; raise UsageError where they could not."""
-    from nscale_cli.storage.files import require_saveable
     from nscale_cli.storage.names import plan
+    from nscale_cli.storage.places import check
 
     if output == "-":
         if environment.terminal.stdout_is_tty and not place.dry_run:
@@ -150,9 +153,7 @@ def _target(
         return None
     target = plan(output, request, cwd=environment.cwd, now=environment.clock.now())
     environment.path(target.directory)
-    require_saveable(
-        target, count=request.count, force=place.force, make_directories=not place.dry_run
-    )
+    check(target, count=request.count, force=place.force)
     return target
 
 

@@ -8,22 +8,19 @@ from nscale_cli.connection import Connection
 from nscale_cli.errors import (
     Billed,
     InternalError,
-    NotSaved,
     NscaleError,
     Stopped,
 )
 from nscale_cli.jobs.budget import Budget
-from nscale_cli.jobs.collect import Saver, Store
+from nscale_cli.jobs.collect import Collected, collect, keep_incomplete
 from nscale_cli.jobs.job import Job, JobProgress, JobResult, Stage
 from nscale_cli.jobs.retry import buy
+from nscale_cli.jobs.save import Store
 from nscale_cli.request import SavedImage
 from nscale_cli.service.client import Client
-from nscale_cli.service.replies import Reply
 from nscale_cli.service.transport_errors import timeout_error
 from nscale_cli.storage.names import text_of
 from nscale_cli.terminal.time import Clock
-
-_MAX_SAVES = 3
 
 
 class Journal(Protocol):
@@ -68,8 +65,7 @@ class Buyer:
 
     def run(self, job: Job, progress: JobProgress) -> JobResult:
         """Buy the job and save its images; a failure is part of the result."""
-        saver = Saver(job=job, store=self.store)
-        crash = None
+        collected, crash = Collected(), None
         try:
             reply = buy(
                 job,
@@ -82,28 +78,35 @@ class Buyer:
             progress.begin_collecting()
             what = f"received {len(reply.body)} bytes, request id {reply.request_id}"
             progress.tell(what, stage=Stage.RECEIVING)
-            _save(reply, saver)
+            collected = collect(reply, job, self.store)
         except NscaleError as error:
             if not progress.given_up:  # else the coordinator has kept what came
-                error = _with_what_came(error, progress, saver)
-            saver.problems.append(error)
+                error = self._with_what_came(error, job, progress)
+            collected = Collected(errors=(error,))
         except Exception as bug:
             crash = bug
-            saver.problems.append(InternalError(type(bug).__name__, billed=_billed(progress)))
-        result = self._result(job, progress, saver, crash)
+            unforeseen = InternalError(type(bug).__name__, billed=_billed(progress))
+            collected = Collected(errors=(unforeseen,))
+        result = self._result(job, progress, collected, crash)
         # What nobody waits for any more is accounted for already, but for images that still came.
         return result if progress.given_up and not result.images else self._settled(result)
 
     def give_up(self, job: Job, progress: JobProgress, signal_number: int | None) -> JobResult:
         """Account for a job that was not waited for any longer, and keep what came of it."""
-        saver = Saver(job=job, store=self.store)
         error: NscaleError
         if signal_number is None:
             error = timeout_error(self.connection, sent=progress.state.sent)
         else:
             error = stopped_error(signal_number, _billed(progress))
-        saver.problems.append(_with_what_came(error, progress, saver))
-        return self._settled(self._result(job, progress, saver, None))
+        collected = Collected(errors=(self._with_what_came(error, job, progress),))
+        return self._settled(self._result(job, progress, collected, None))
+
+    def _with_what_came(self, error: NscaleError, job: Job, progress: JobProgress) -> NscaleError:
+        """Keep a reply that was not saved, and say in the error where it is."""
+        state = progress.state
+        if state.receiving and state.body and (state.reply is None or isinstance(error, Stopped)):
+            error.message += f"; {keep_incomplete(state.arrived, job, self.store)}"
+        return error
 
     def _settled(self, result: JobResult) -> JobResult:
         if self.budget is not None:
@@ -113,13 +116,13 @@ class Buyer:
         return result
 
     def _result(
-        self, job: Job, progress: JobProgress, saver: Saver, crash: Exception | None
+        self, job: Job, progress: JobProgress, collected: Collected, crash: Exception | None
     ) -> JobResult:
         reply = progress.state.reply
         return JobResult(
             job=job,
-            images=tuple(saver.images),
-            errors=tuple(saver.problems),
+            images=collected.images,
+            errors=collected.errors,
             elapsed_seconds=self.clock.monotonic() - progress.start,
             request_id=reply.request_id if reply else None,
             crash=crash,
@@ -146,27 +149,3 @@ def _billed(progress: JobProgress) -> Billed:
     if reply is not None and 200 <= reply.status < 300:
         return Billed.YES
     return Billed.MAYBE if progress.may_be_billed else Billed.NO
-
-
-def _with_what_came(error: NscaleError, progress: JobProgress, saver: Saver) -> NscaleError:
-    """Keep a reply that was not saved, and say in the error where it is."""
-    state = progress.state
-    if state.receiving and state.body and (state.reply is None or isinstance(error, Stopped)):
-        error.message += f"; {saver.keep_incomplete(state.arrived)}"
-    return error
-
-
-def _save(reply: Reply, saver: Saver) -> None:
-    """Save what the reply holds. It was paid for, so no failure is the last word on it."""
-    failure: Exception | None = None
-    for _ in range(_MAX_SAVES):
-        try:
-            if failure is None:
-                saver.save_reply(reply)
-            else:
-                saver.keep_whole(reply, because=type(failure).__name__)
-        except Exception as error:  # a bug, or no memory, which may be there again in a moment
-            failure = error
-        else:
-            return
-    saver.problems.append(NotSaved("the reply was received and paid for, but could not be kept"))

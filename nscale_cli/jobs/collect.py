@@ -1,212 +1,367 @@
 """From a paid reply to files: every image it holds, and whatever else was paid for, is kept."""
 
-import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from nscale_cli.errors import (
     Billed,
     Incomplete,
     NotSaved,
     NscaleError,
-    SavedElsewhere,
+    ServiceFailed,
     UnusableReply,
 )
 from nscale_cli.jobs.job import Job
-from nscale_cli.redact import Redactor
-from nscale_cli.request import GeneratedImage, SavedImage
-from nscale_cli.service.decode import InvalidItem, images_in, parse_json
-from nscale_cli.service.replies import Reply, complaint_in
-from nscale_cli.storage import files
-from nscale_cli.storage.imaging import convert
-from nscale_cli.storage.names import EXTENSIONS, Target, slug
-from nscale_cli.storage.rescue import rescue
+from nscale_cli.jobs.save import (
+    NOT_KEPT,
+    IncomingImage,
+    KeptFile,
+    Outcome,
+    Pieces,
+    Store,
+    keep,
+)
+from nscale_cli.request import SavedImage
+from nscale_cli.service.content_encodings import ContentDecoder
+from nscale_cli.service.decode import InvalidItem, decode_item
+from nscale_cli.service.replies import MAX_COMPLAINT_BYTES, Reply, complaint_in
+from nscale_cli.service.reply_stream import HANDED_ON, MAX_TEXT_BYTES, ReplyStream, too_large
+
+MAX_SURPLUS_ITEMS = 16  # beyond those that were asked for; what more comes is kept as one file
+_MAX_SAID = 20  # items of one reply that are no images
+_MAX_TRIES = 3
+_MAX_EXPLAINED_BYTES = 1024 * 1024
+_MAX_WAIT_SECONDS = 5.0  # for a disk that stands still, of somebody who gives the reply up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Store:
-    """Where the images of a run go besides their own places, and who is told.
+class Collected:
+    """What came of a reply: the images, and what is wrong with it or with parts of it.
 
-    `write_answer` writes to standard output, and raises OSError. `fetch` gets images that came as
-    addresses, where they are to be fetched.
+    `kept` says where a reply that broke off is kept; it is empty where there is nothing to keep.
     """
 
-    env: Mapping[str, str]
-    redactor: Redactor
-    write_answer: Callable[[bytes], None]
-    warn: Callable[[str], None] = lambda _: None
-    fetch: Callable[[str], GeneratedImage | InvalidItem] | None = None
+    images: tuple[SavedImage, ...] = ()
+    errors: tuple[NscaleError, ...] = ()
+    kept: str = ""
 
 
-@dataclass(slots=True, kw_only=True)
-class Saver:
-    """Saves the images of one job and collects what went wrong with parts of it.
-
-    Nothing is raised: what could not be done is in `problems`.
-    """
-
-    job: Job
-    store: Store
-    images: list[SavedImage] = field(default_factory=list)
-    problems: list[NscaleError] = field(default_factory=list)
-    _reply_kept: str = ""
-
-    def save_reply(self, reply: Reply) -> None:
-        """Save every image of a reply of success; keep the reply where there is none."""
-        items = images_in(parse_json(reply.body))
-        for index, item in enumerate(items, start=1):
-            if isinstance(item, InvalidItem) and item.url and self.store.fetch:
-                item = self.store.fetch(item.url)
-            if isinstance(item, InvalidItem):
-                self._keep_invalid(item, index, reply)
-            elif self.job.target is None:
-                self._write_to_stdout(item)
-            else:
-                self._save(item, index, self.job.target)
-        if not items:
-            self._keep_unusable(reply)
-        elif len(items) < self.job.request.count:
-            came = f"{self.job.request.count} images were asked for, {len(items)} came"
-            self._add(Incomplete(came), reply)
-
-    def keep_incomplete(self, body: bytes | bytearray) -> str:
-        """Keep the part of a reply that arrived, and return the words that say where it is."""
-        return self._keep(body, "-incomplete-reply.json")
-
-    def keep_whole(self, reply: Reply, *, because: str) -> None:
-        """Keep a reply that could not be taken apart."""
-        what = f"the reply could not be taken apart ({because})"
+def collect(reply: Reply, job: Job, store: Store) -> Collected:
+    """Save what a whole reply of success holds. It was paid for, so nothing is raised."""
+    sink: ReplySink | None = None
+    tries = 0
+    while tries < _MAX_TRIES:
+        tries += 1
         try:
-            path = self._put_reply(reply.body, f"{slug(self.job.request.prompt)}-reply.json")
+            if sink is None:
+                begun = ReplySink(job, store)
+                begun.begin(reply)
+                begun.feed(reply.body)
+                sink = begun
+            return sink.collected()
+        except Exception:  # no memory, say, which may be there again in a moment
+            continue
+    lost = NotSaved("the reply was received and paid for, but could not be kept")
+    return Collected(images=sink.images if sink else (), errors=(lost,))
+
+
+def keep_incomplete(body: bytes | bytearray, job: Job, store: Store) -> str:
+    """Keep the part of a reply that arrived, and return the words that say where it is."""
+    try:
+        return f"it is kept at {keep([body], '-incomplete-reply.json', job, store)}"
+    except NotSaved:
+        return NOT_KEPT
+
+
+class _Images:
+    """The images of a reply, saved one after the other while it arrives."""
+
+    def __init__(self, job: Job, store: Store, *, again: bool) -> None:
+        self.outcomes: list[tuple[int, Outcome]] = []
+        self._job, self._store, self._again = job, store, again
+        self._images: list[IncomingImage] = []
+        self._arriving = False
+        self._aside: KeptFile | None = None
+
+    @property
+    def saved(self) -> tuple[SavedImage, ...]:
+        """Those that are on disk, in their order."""
+        ordered = sorted(self.outcomes, key=lambda entry: entry[0])
+        return tuple(outcome.image for _, outcome in ordered if outcome.image is not None)
+
+    @property
+    def are_enough(self) -> bool:
+        """Whether all that was asked for is saved, and nothing else begun."""
+        return len(self.saved) >= self._job.request.count and not self._arriving
+
+    def begin(self, index: int) -> None:
+        self._images.append(self._image(index))
+        self._arriving = True
+
+    def add(self, piece: bytes) -> None:
+        self._images[-1].write(piece)
+
+    def end(self) -> None:
+        image = self._images[-1]
+        self.outcomes.append((image.index, image.save()))
+        self._arriving = False
+
+    def take_back(self) -> bytes:
+        image = self._images.pop()
+        self._arriving = False
+        data = b"".join(image.pieces() or ())
+        image.discard()
+        return data
+
+    def set_aside(self, text: bytes) -> None:
+        if self._aside is None:
+            self._aside = KeptFile(self._job, self._store)
+        self._aside.write(text)
+
+    def save_late(self, index: int, data: bytes) -> None:
+        """Save an image that did not arrive as plain base64."""
+        image = self._image(index)
+        image.write(data)
+        self.outcomes.append((index, image.save()))
+
+    def pieces_of(self, number: int) -> Pieces | None:
+        """Return the bytes of the image that began as the `number`th, from 0, as they came."""
+        return self._images[number].pieces()
+
+    def keep_rest(self) -> str:
+        """Keep what was set aside; return the words that say where it is."""
+        assert self._aside is not None
+        try:
+            return f"it is kept at {self._aside.publish('-reply.json')}"
         except NotSaved:
-            self._add(NotSaved(f"{what}, and it could not be saved anywhere"), reply)
-            return
-        self._add(UnusableReply(f"{what}; it is kept at {path}", billed=Billed.YES), reply)
+            return NOT_KEPT
 
-    def _save(self, image: GeneratedImage, index: int, target: Target) -> None:
-        digest = hashlib.sha256(image.data).hexdigest()
-        wanted = target.path(index=index, image_format=image.format, sha256=digest)
-        # One image too many must not compete for the one name that was asked for.
-        numbered = not target.exact or index > self.job.request.count
-        if target.format in (None, image.format):
-            self._record(image, self._put(image.data, wanted, numbered=numbered), digest)
-            return
-        self._save_converted(image, index, target.format, wanted, numbered=numbered)
+    def drop_arriving(self) -> None:
+        """Forget an image that will not be whole any more."""
+        if self._arriving:
+            self._arriving = False
+            self._images.pop().discard()
 
-    def _save_converted(
-        self, image: GeneratedImage, index: int, image_format: str, wanted: Path, *, numbered: bool
-    ) -> None:
-        # What was paid for is on disk before anything tries to understand it.
-        before = len(self.problems)
-        original = self._put(
-            image.data, wanted.with_suffix("." + EXTENSIONS[image.format]), numbered=True
-        )
-        with_original = len(self.problems)
-        as_it_came = f"; saved as it came: {original}" if original else ""
+    def _image(self, index: int) -> IncomingImage:
+        return IncomingImage(index, self._job, self._store, again=self._again)
+
+
+class ReplySink:
+    """Takes a reply of success as it arrives, and puts each image on the disk once it is whole.
+
+    `begin`, `feed` and `finish` are for whoever reads the reply, then `collected` or, where it
+    broke off, `abort`. A short reply may be an error, so it is looked into only by those last
+    two. `again`: an earlier attempt at the job may have left images under its names.
+    """
+
+    def __init__(self, job: Job, store: Store, *, again: bool = False) -> None:
+        """Begin with nothing."""
+        self._job, self._store = job, store
+        self._images = _Images(job, store, again=again)
+        limit = job.request.count + MAX_SURPLUS_ITEMS
+        self._stream = ReplyStream(self._images, max_items=limit)
+        self._lock = threading.Lock()
+        self._reply = Reply(status=0, body=b"")
+        self._decoder = ContentDecoder("")
+        self._packed = bytearray()  # the reply as it came, where a content coding is to be undone
+        self._start: bytearray | None = bytearray()  # of a reply that may be an error
+        self._failure: Exception | None = None  # with which the stream could not go on
+        self._unread: list[bytes] = []  # what came from then on
+        self._read_count: int | None = None  # how many bytes came until then
+        self._over = False
+        self._kept = ""
+
+    @property
+    def images(self) -> tuple[SavedImage, ...]:
+        """What is on the disk so far."""
+        return self._images.saved
+
+    def begin(self, reply: Reply, content_encodings: str = "") -> None:
+        """Take the status and the headers."""
+        self._reply, self._decoder = reply, ContentDecoder(content_encodings)
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes off the wire; raise ServiceFailed where they are too many."""
+        with self._lock:
+            if self._over:
+                raise ServiceFailed("the reply is not waited for any more")
+            if self._decoder.packed:
+                self._packed += chunk
+                if len(self._packed) > MAX_TEXT_BYTES:
+                    raise too_large(MAX_TEXT_BYTES)
+            for piece in self._decoder.feed(chunk):
+                self._read(piece)
+
+    def finish(self) -> bytes:
+        """Return the whole reply where it is short, and may be an error; else nothing."""
+        with self._lock:
+            self._decoder.finish()
+            return bytes(self._start or b"")
+
+    def collected(self) -> Collected:
+        """Return what came of the whole reply."""
+        with self._lock:
+            self._read_start()
+            if self._failure is None:
+                try:
+                    return self._judged()
+                except Exception as failure:  # a bug, or no memory: the reply is kept as it came
+                    self._failure = failure
+            return self._unjudged(self._failure)
+
+    def abort(self, *, final: bool = True) -> Collected:
+        """Keep what came of a reply that broke off, or is given up; any thread may do so.
+
+        With `final` nothing more is taken from now on.
+        """
+        if not self._lock.acquire(timeout=_MAX_WAIT_SECONDS):
+            return Collected(images=self.images)
         try:
-            data = convert(image.data, image_format)
-        except Incomplete as problem:
-            problem.message = f"image {index}: {problem.message}{as_it_came}"
-            self.problems.append(problem)
-            self._record(image, original)
+            self._read_start()
+            kept = ""
+            if self._stream.is_short:
+                kept = self._images.keep_rest()
+            elif self._stream.byte_count and not self._images.are_enough:
+                kept = self._keep_reply("-incomplete-reply.json")
+            self._over = final
+            if final:
+                self._images.drop_arriving()
+            return Collected(images=self.images, errors=tuple(self._errors()), kept=kept)
+        finally:
+            self._lock.release()
+
+    def _read(self, data: bytes) -> None:
+        """Take some of the reply without its content codings."""
+        if self._start is not None:
+            if len(self._start) + len(data) <= MAX_COMPLAINT_BYTES:
+                self._start += data
+                return
+            self._read_start()
+        if self._failure is not None:
+            self._unread.append(data)
+            if sum(map(len, self._unread)) > MAX_TEXT_BYTES:
+                raise too_large(MAX_TEXT_BYTES)
             return
-        path = self._put(data, wanted, numbered=numbered)
-        if path is None and original is not None:
-            self.problems[-1] = SavedElsewhere(
-                f"{wanted}: it could not be saved anywhere{as_it_came}"
-            )
-            self._record(image, original)
+        before = self._stream.byte_count
+        try:
+            self._stream.feed(data)
+        except NscaleError:
+            raise
+        except Exception as failure:  # a bug, or no memory: from here on it is only kept
+            self._failure = failure
+            self._read_count, self._unread = before, [data]
+
+    def _read_start(self) -> None:
+        if self._start is not None:
+            data, self._start = bytes(self._start), None
+            if data:
+                self._read(data)
+
+    def _whole(self) -> Iterator[bytes | bytearray]:
+        """Yield the reply as it came."""
+        if self._decoder.damaged:
+            yield self._packed
             return
-        if path is not None:
-            del self.problems[before:with_original]  # of a file that is of no use any more
-            if original is not None:
-                self._remove(original)
-        self._record(GeneratedImage(data=data, format=image_format, size=image.size), path)
-
-    def _remove(self, path: Path) -> None:
-        try:
-            path.unlink(missing_ok=True)
-        except OSError:
-            self.store.warn(f"{path}, the image before its conversion, could not be removed")
-
-    def _put(self, data: bytes, wanted: Path, *, numbered: bool) -> Path | None:
-        """Save `data` at `wanted`, else elsewhere; return None where no place took it."""
-        try:
-            replace = self.job.force and not numbered
-            return files.save(
-                data, wanted, replace=replace, numbered=numbered, warn=self.store.warn
-            )
-        except (OSError, MemoryError) as error:
-            return self._rescue(data, wanted.name, str(wanted), error)
-
-    def _rescue(self, data: bytes, name: str, place: str, error: Exception) -> Path | None:
-        try:
-            path = rescue(data, name, self.store.env, after=error)
-        except NotSaved as problem:
-            self.problems.append(problem)
-            return None
-        reason = getattr(error, "strerror", None) or "it could not be written"
-        self.problems.append(SavedElsewhere(f"{place}: {reason}; the image is at {path}"))
-        return path
-
-    def _write_to_stdout(self, image: GeneratedImage) -> None:
-        try:
-            self.store.write_answer(image.data)
-        except OSError as error:
-            name = f"{slug(self.job.request.prompt)}.{EXTENSIONS[image.format]}"
-            self._record(image, self._rescue(image.data, name, "standard output", error))
-            return
-        self.images.append(_saved(image, None))
-
-    def _record(self, image: GeneratedImage, path: Path | None, digest: str | None = None) -> None:
-        if path is not None:
-            self.images.append(_saved(image, path, digest))
-
-    def _keep_invalid(self, item: InvalidItem, index: int, reply: Reply) -> None:
-        if item.data is not None:
-            kept = self._keep(item.data, ".bin")
+        rebuilt = self._stream.rebuilt(self._images.pieces_of)
+        if self._read_count is None:
+            yield from rebuilt
         else:
-            kept = self._reply_kept = self._reply_kept or self._keep(reply.body, "-reply.json")
-        self._add(Incomplete(f"image {index} is not usable: {item.reason}; {kept}"), reply)
+            yield from _first(rebuilt, self._read_count)
+            yield from self._unread
 
-    def _keep_unusable(self, reply: Reply) -> None:
-        said = complaint_in(reply.body, self.store.redactor)
+    def _judged(self) -> Collected:
+        """Judge what was no plain image, and say what is wrong with the whole."""
+        errors: tuple[NscaleError, ...]
+        streamed = bool(self._images.outcomes)
+        items = None if self._decoder.damaged else self._stream.items()
+        for index, item in enumerate(items or (), start=1):
+            if item is not HANDED_ON:
+                self._judge(index, item)
+        if not self._images.outcomes:
+            errors = (self._unusable(),)
+            self._images.drop_arriving()
+            return Collected(errors=errors)
+        whole = items is not None and (self._stream.ends_well or not streamed)
+        count = len(self._images.outcomes) if items is None else len(items)
+        errors = (*self._errors(), *self._flaws_of_all(count, whole=whole))
+        self._images.drop_arriving()
+        return Collected(images=self.images, errors=errors)
+
+    def _judge(self, index: int, item: object) -> None:
+        found = decode_item(item)
+        if isinstance(found, InvalidItem) and found.url and self._store.fetch:
+            found = self._store.fetch(found.url)
+        if found.data is not None:
+            self._images.save_late(index, found.data)
+        elif isinstance(found, InvalidItem):
+            flaw = f"{found.reason}; {self._keep_reply('-reply.json')}"
+            self._images.outcomes.append((index, Outcome(flaw=flaw)))
+
+    def _unusable(self) -> NscaleError:
+        body = b"".join(self._whole())
+        said = complaint_in(body, self._store.redactor) if len(body) <= _MAX_EXPLAINED_BYTES else ""
         what = f"the service sent no image: {said}" if said else "the service sent no image"
-        self._add(UnusableReply(f"{what}; {self._keep(reply.body, '-reply.json')}"), reply)
+        return self._with_reply(UnusableReply(f"{what}; {self._keep_reply('-reply.json')}"))
 
-    def _keep(self, data: bytes | bytearray, ending: str) -> str:
-        name = slug(self.job.request.prompt) + ending
+    def _errors(self) -> Iterator[NscaleError]:
+        """Yield what is wrong with the images, in their order, in a bounded number of words."""
+        unusable = 0
+        for index, outcome in sorted(self._images.outcomes, key=lambda entry: entry[0]):
+            yield from outcome.errors
+            unusable += outcome.flaw is not None
+            if outcome.flaw is not None and unusable <= _MAX_SAID:
+                yield self._incomplete(f"image {index} is not usable: {outcome.flaw}")
+        if unusable > _MAX_SAID:
+            yield self._incomplete(f"{unusable - _MAX_SAID} more are not usable either")
+
+    def _flaws_of_all(self, count: int, *, whole: bool) -> Iterator[NscaleError]:
+        """Yield what is wrong with the reply, of which `count` items were read."""
+        asked = self._job.request.count
+        if self._stream.is_short:
+            rest = self._images.keep_rest()
+            yield self._incomplete(f"{asked} images were asked for, more than {count} came; {rest}")
+        elif not whole:
+            kept = self._keep_reply("-reply.json")
+            yield self._incomplete(f"the reply is damaged beside its images; {kept}")
+        if count < asked:
+            yield self._incomplete(f"{asked} images were asked for, {count} came")
+
+    def _incomplete(self, message: str) -> NscaleError:
+        return self._with_reply(Incomplete(message))
+
+    def _with_reply(self, error: NscaleError) -> NscaleError:
+        error.http_status, error.request_id = self._reply.status, self._reply.request_id
+        return error
+
+    def _unjudged(self, failure: Exception) -> Collected:
+        """Keep a reply that could not be taken apart."""
+        what = f"the reply could not be taken apart ({type(failure).__name__})"
+        error: NscaleError
         try:
-            return f"it is kept at {self._put_reply(data, name)}"
+            path = keep(self._whole(), "-reply.json", self._job, self._store)
         except NotSaved:
-            return "it could not be kept anywhere"
+            error = NotSaved(f"{what}, and it could not be saved anywhere")
+        else:
+            error = UnusableReply(f"{what}; it is kept at {path}", billed=Billed.YES)
+            self._images.drop_arriving()
+        return Collected(images=self.images, errors=(*self._errors(), self._with_reply(error)))
 
-    def _put_reply(self, data: bytes | bytearray, name: str) -> Path:
-        data, failure = self.store.redactor.redact_bytes(data), None
-        if self.job.target is not None:
+    def _keep_reply(self, ending: str) -> str:
+        """Keep the reply as far as it came, once; return the words that say where it is."""
+        if not self._kept:
             try:
-                return files.save(
-                    data,
-                    self.job.target.directory / name,
-                    replace=False,
-                    numbered=True,
-                    warn=self.store.warn,
-                )
-            except OSError as error:
-                failure = error
-        return rescue(data, name, self.store.env, after=failure)
-
-    def _add(self, problem: NscaleError, reply: Reply) -> None:
-        problem.http_status, problem.request_id = reply.status, reply.request_id
-        self.problems.append(problem)
+                path = keep(self._whole(), ending, self._job, self._store)
+                self._kept = f"it is kept at {path}"
+            except NotSaved:
+                self._kept = NOT_KEPT
+        return self._kept
 
 
-def _saved(image: GeneratedImage, path: Path | None, digest: str | None = None) -> SavedImage:
-    return SavedImage(
-        path=path,
-        format=image.format,
-        size=image.size,
-        byte_count=len(image.data),
-        sha256=digest or hashlib.sha256(image.data).hexdigest(),
-    )
+def _first(pieces: Iterable[bytes], length: int) -> Iterator[bytes]:
+    """Yield the first `length` bytes."""
+    for piece in pieces:
+        yield piece[:length]
+        length -= len(piece)
+        if length <= 0:
+            return

@@ -17,10 +17,10 @@ from nscale_cli.connection import Connection
 from nscale_cli.errors import NscaleError
 from nscale_cli.jobs.budget import Budget
 from nscale_cli.jobs.buyer import Buyer
-from nscale_cli.jobs.collect import Store
 from nscale_cli.jobs.job import Job, JobEvent, JobProgress, JobResult
 from nscale_cli.jobs.prices import PriceList
 from nscale_cli.jobs.run import Engine, Stop
+from nscale_cli.jobs.save import Store
 from nscale_cli.request import ImageRequest
 from nscale_cli.runs.job_journal import JobJournal
 from nscale_cli.runs.journal import Event

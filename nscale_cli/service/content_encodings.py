@@ -105,6 +105,8 @@ def decompress(body: bytearray, content_encodings: str, *, limit: int) -> bytear
     What cannot be unpacked (damaged, mislabelled, an unknown coding) is returned as it came.
     """
     decoder, whole = ContentDecoder(content_encodings), bytearray()
+    if not decoder.packed:
+        return body
     for piece in decoder.feed(bytes(body)):
         whole += piece
         if len(whole) >= limit:

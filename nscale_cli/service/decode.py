@@ -140,8 +140,8 @@ def flaw_of(data: Buffer, image_format: str | None) -> str | None:
 def _png_ends(data: Buffer) -> bool:
     position = len(_PNG_SIGNATURE)
     while len(data) >= position + 12:  # length, kind and checksum of a chunk
-        length, kind = struct.unpack(">I4s", data[position : position + 8])
-        position += 12 + length
+        kind = data[position + 4 : position + 8]
+        position += 12 + int.from_bytes(data[position : position + 4])
         if kind == b"IEND":
             return len(data) >= position
     return False
@@ -150,16 +150,14 @@ def _png_ends(data: Buffer) -> bool:
 def _jpeg_ends(data: Buffer) -> bool:
     # Behind the start of scan, the marker for the end cannot be part of the picture. Before it, a
     # thumbnail has an end of its own.
-    return (scan := _jpeg_marker(data, _START_OF_SCAN)) is not None and data.rfind(
-        b"\xff\xd9"
-    ) > scan
+    scan = _jpeg_marker(data, _START_OF_SCAN)
+    return scan is not None and data.rfind(b"\xff\xd9") > scan
 
 
 def _webp_ends(data: Buffer) -> bool:
     # Some encoders leave out the last byte where it only makes the length even.
-    return _webp_size(data) is not None and len(data) + 1 >= 8 + int.from_bytes(
-        data[4:8], "little"
-    )
+    length = 8 + int.from_bytes(data[4:8], "little")
+    return _webp_size(data) is not None and len(data) + 1 >= length
 
 
 def _size(width: int, height: int) -> Size | None:

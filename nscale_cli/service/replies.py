@@ -23,7 +23,7 @@ from nscale_cli.service.decode import images_in, parse_json
 from nscale_cli.service.transport_errors import check_usage
 
 _CREDIT_MARKERS = ("insufficient_credit", "insufficient_quota", "insufficient_funds")
-_MAX_COMPLAINT_BYTES = 64 * 1024
+MAX_COMPLAINT_BYTES = 64 * 1024
 _CREDIT_WORDS = re.compile("insufficient[_ ](credit|quota|funds)", re.IGNORECASE)
 _MAX_DETAILS = 5
 _MARKER_FIELDS = ("code", "type", "error_type")
@@ -99,7 +99,7 @@ def error_in(
 ) -> NscaleError | None:
     """Return the error that `reply` reports, or None where it may hold images."""
     succeeded = 200 <= reply.status < 300
-    if succeeded and len(reply.body) > _MAX_COMPLAINT_BYTES:
+    if succeeded and len(reply.body) > MAX_COMPLAINT_BYTES:
         return None  # images; they are taken apart once, when they are saved
     redactor = Redactor()
     redactor.hide(connection.api_key.value)

@@ -29,6 +29,7 @@ MAX_TOKENS = 1_000_000  # of a document: one with more is no list of images
 HANDED_ON = object()  # stands for an item whose image has been handed on
 _NAME_LETTERS = 24
 _SCAN_BYTES = 4096  # of text at a time: most of what follows may be an image
+_YIELDED_BYTES = 1024 * 1024
 _OPENING_BYTES = 300  # of base64, in which a prefix would show
 _UNUSUAL_OPENINGS = b"dD \t\r\n\\"
 _TOKEN = re.compile(rb'[ \t\r\n]*+(?:([{}\[\],:"])|[^ \t\r\n{}\[\],:"]++)')
@@ -36,6 +37,7 @@ _STRING_REST = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _BLANK = b" \t\r\n\xef\xbb\xbf"  # the last three are a byte order mark
 _FIRST_BYTES = 4
 _FIELD = b"b64_json"
+_NOTE = b"(this image has been saved)"
 _LENIENT = json.JSONDecoder(strict=False)  # line breaks in a string
 
 
@@ -126,8 +128,10 @@ class _Place:
     @property
     def holds_image(self) -> bool:
         """Whether a string that begins here is the base64 of an item."""
-        item = self._nesting in (b"{[{", b"{{")
-        return item and not self.at_key and self._in_data and self._keys[-1 + self.depth] == _FIELD
+        in_item = bytes(self._nesting) in (b"{[{", b"{{")
+        return (
+            in_item and not self.at_key and self._in_data and self._keys[-1 + self.depth] == _FIELD
+        )
 
 
 class ReplyStream:
@@ -156,9 +160,9 @@ class ReplyStream:
         self.byte_count += len(chunk)
         self._take(chunk)
         if len(self._text) > MAX_TEXT_BYTES:
-            raise _too_large(MAX_TEXT_BYTES)
+            raise too_large(MAX_TEXT_BYTES)
         if self.byte_count > MAX_REPLY_BYTES:
-            raise _too_large(MAX_REPLY_BYTES)
+            raise too_large(MAX_REPLY_BYTES)
 
     def _take(self, chunk: bytes) -> None:
         position = 0
@@ -364,20 +368,32 @@ class ReplyStream:
         items = items_in(document)[: self._max_items] if isinstance(document, dict) else None
         return items and [_without(item, set(names)) for item in items]
 
-    def rebuilt(self, data_of: Callable[[int], Iterable[bytes]]) -> Iterator[bytes]:
+    def rebuilt(
+        self, data_of: Callable[[int], Iterable[bytes | bytearray] | None]
+    ) -> Iterator[bytes]:
         """Yield the reply as it came, in pieces; `data_of(k)` are the bytes of the k-th image.
 
-        Images are counted from 0, in the order in which they began.
+        Images are counted from 0, in the order in which they began. Of one that is None, since it
+        has been saved in another form, a note stands in its place.
         """
         before = 0
         for number, span in enumerate(self._spans):
-            yield bytes(self._text[before : span.start])
+            yield from self._kept_text(before, span.start)
             before = span.start
-            if span.start == span.end:
-                yield from _encoded(data_of(number), span.tail_bytes)
+            if span.start < span.end:
+                continue
+            data = data_of(number)
+            if data is None:
+                yield _NOTE
+            else:
+                yield from _encoded(data, span.tail_bytes)
                 yield span.tail
-        yield bytes(self._text[before:])
+        yield from self._kept_text(before, len(self._text))
         yield self._letters
+
+    def _kept_text(self, start: int, end: int) -> Iterator[bytes]:
+        for begin in range(start, end, _YIELDED_BYTES):
+            yield bytes(self._text[begin : min(end, begin + _YIELDED_BYTES)])
 
 
 def _without(item: object, names: set[str]) -> object:
@@ -386,7 +402,7 @@ def _without(item: object, names: set[str]) -> object:
     return HANDED_ON if isinstance(text, str) and text[-_NAME_LETTERS:] in names else item
 
 
-def _encoded(pieces: Iterable[bytes], tail_bytes: int) -> Iterator[bytes]:
+def _encoded(pieces: Iterable[bytes | bytearray], tail_bytes: int) -> Iterator[bytes]:
     """Yield `pieces` in base64, but for the last `tail_bytes`."""
     rest = b""
     for piece in pieces:
@@ -396,7 +412,8 @@ def _encoded(pieces: Iterable[bytes], tail_bytes: int) -> Iterator[bytes]:
         rest = rest[usable:]
 
 
-def _too_large(limit: int) -> ServiceFailed:
+def too_large(limit: int) -> ServiceFailed:
+    """Return the error for a reply of more than `limit` bytes."""
     return ServiceFailed(
         f"the reply is larger than {limit >> 20} MiB; reading stopped",
         hint="ask for fewer or smaller images at once",

@@ -6,7 +6,7 @@ import stat
 import time
 from pathlib import Path
 
-CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 CREATE |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 OWNER_ONLY = 0o600
 # Without O_NONBLOCK, a FIFO that nobody writes to would be waited for.

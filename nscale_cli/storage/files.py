@@ -16,14 +16,14 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from nscale_cli.storage.names import candidates
+from nscale_cli.storage.disk import CREATE, write_all
+from nscale_cli.storage.names import Target, candidates
+from nscale_cli.storage.private_files import sync_directory
 
 MAX_STANDSTILL_SECONDS = 30.0  # of a device or pipe that takes no byte
 _MAX_NUMBERED_NAMES = 100_000
 _READ_BYTES = 1 << 20
 _NO_REPLACING = 1  # RENAME_NOREPLACE, of Linux's renameat2
-_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-_CREATE |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _DEVICE_DIRECTORIES = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))
 _unfinished: "set[PartFile]" = set()  # the files of saves under way
 _leaving = threading.Lock()  # held by whoever removes a temporary file, or decides that it stays
@@ -36,23 +36,24 @@ class PartFile:
     not yet safe from a power cut.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, ending: str = "part") -> None:
         """Create an empty file in `directory` that no other program uses."""
-        self.path = directory / f".{os.urandom(6).hex()}.part"
+        self.path = directory / f".{os.urandom(6).hex()}.{ending}"
         self.byte_count = 0
         self.is_whole = False
         self._stays = False
+        self._descriptor: int | None = None
         _unfinished.add(self)
         try:
-            self._descriptor: int | None = os.open(self.path, _CREATE, 0o666)
-        except BaseException:
+            self._descriptor = os.open(self.path, CREATE, 0o666)
+        except OSError:
             _unfinished.discard(self)
             raise
 
     def write(self, piece: bytes | bytearray) -> None:
         """Add all of `piece`, and see that the disk has as much as was written."""
         assert self._descriptor is not None
-        _write_all(self._descriptor, piece)
+        write_all(self._descriptor, piece)
         self.byte_count += len(piece)
         self._measure()
 
@@ -94,7 +95,8 @@ class PartFile:
         self.discard()
         if os.path.lexists(self.path) and not self._stays:
             warn(f"{self.path}, a second copy of {path.name}, could not be removed")
-        sync_directory(path.parent)
+        with suppress(OSError):  # its name is given; only a power cut could take it back
+            sync_directory(path.parent)
         return path
 
     def read(self) -> Iterator[bytes]:
@@ -153,18 +155,14 @@ def remove_quietly(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def sync_directory(directory: Path) -> None:
-    """Make the names in `directory` safe from a power cut, where the system can."""
-    with suppress(OSError):
-        descriptor = os.open(directory, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def goes_to_device(target: Target) -> bool:
+    """Return whether `target` is a character device or a FIFO, which is written to as it is.
 
-
-def is_device(path: Path) -> bool:
-    """Return whether `path` is a character device or a FIFO, which is written to as it is."""
+    Only the very name that the user gave can be that: anywhere else a FIFO is a taken name.
+    """
+    if not target.is_one_name:
+        return False
+    path = target.path(index=1, image_format="png", sha256="")
     # A link is followed only where the system keeps its own (/dev/stdout): anybody else may have
     # put it there while the image was being made.
     try:
@@ -182,25 +180,18 @@ def write_device(pieces: Iterable[bytes | bytearray], device: Path) -> None:
     descriptor = os.open(device, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
     try:
         for piece in pieces:
-            _write_all(descriptor, piece)
+            rest = memoryview(piece)
+            while rest:
+                _wait_until_writable(descriptor)
+                with suppress(BlockingIOError):
+                    rest = rest[os.write(descriptor, rest) :]
     finally:
         os.close(descriptor)
 
 
-def _write_all(descriptor: int, data: bytes | bytearray) -> None:
-    rest = memoryview(data)
-    while rest:
-        try:
-            count = os.write(descriptor, rest)
-        except BlockingIOError:
-            _wait_until_writable(descriptor)
-            continue
-        if not count:
-            raise OSError(None, "it takes no more bytes")
-        rest = rest[count:]
-
-
 def _wait_until_writable(descriptor: int) -> None:
+    if not hasattr(select, "poll"):  # Windows, where nothing was opened without waiting
+        return
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     if not poll.poll(MAX_STANDSTILL_SECONDS * 1000):

@@ -92,6 +92,19 @@ class Target:
         return self.path(index=1, image_format="png", sha256="0" * 64).parent
 
     @property
+    def is_one_name(self) -> bool:
+        """Whether there is one file only, whose name the user gave."""
+        return self.exact and not self.several
+
+    def known_directory(self, index: int) -> Path:
+        """Return the directory of image `index`, as far as it is known before the image is."""
+        unknown = "\x00"  # no path holds a NUL, so it can stand for what only the image tells
+        directory = self.path(index=index, image_format="png", sha256=unknown).parent
+        while unknown in str(directory):
+            directory = directory.parent
+        return directory
+
+    @property
     def format(self) -> str | None:
         """The format that the name asks for, or None where the service's own is to be kept."""
         return _FORMAT_OF_SUFFIX.get(Path(self.template).suffix.lower())

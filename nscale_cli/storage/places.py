@@ -1,12 +1,12 @@
 """Whether images can be saved as asked: looked at first, and tried out just before paying."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from nscale_cli.errors import UsageError
-from nscale_cli.storage.files import PartFile, is_device, require_replaceable
+from nscale_cli.storage.files import PartFile, goes_to_device, require_replaceable
 from nscale_cli.storage.names import Target
 
 _ANOTHER = "choose another with -o FOLDER/"
@@ -14,9 +14,9 @@ _ANOTHER = "choose another with -o FOLDER/"
 
 def check(target: Target, *, count: int, force: bool) -> None:
     """Raise UsageError where the images could not be saved as asked; only look, make nothing."""
-    for index in range(1, count + 1):
-        path = target.path(index=index, image_format="png", sha256="0" * 64)
-        if target.exact and not _goes_to_device(target, path):
+    if target.exact and not goes_to_device(target):
+        for index in range(1, count + 1):
+            path = target.path(index=index, image_format="png", sha256="")
             _require_free(path, force=force)
     for directory in _directories(target, count):
         _require_directory(directory)
@@ -45,11 +45,6 @@ def remove_directories(made: Sequence[Path]) -> None:
             directory.rmdir()
 
 
-def _goes_to_device(target: Target, path: Path) -> bool:
-    # Only the very name that the user gave: anywhere else a FIFO is a name that is taken.
-    return target.exact and not target.several and is_device(path)
-
-
 def _require_free(path: Path, *, force: bool) -> None:
     if not os.path.lexists(path):
         return
@@ -66,18 +61,11 @@ def _require_free(path: Path, *, force: bool) -> None:
         ) from None
 
 
-def _directories(target: Target, count: int) -> Iterator[Path]:
-    """Yield each directory that is known before the images are, once."""
-    seen = set()
-    unknown = "\x00"  # no path holds a NUL, so it can stand for what only the image tells
-    for index in range(1, count + 1):
-        path = target.path(index=index, image_format="png", sha256=unknown)
-        known = path.parent
-        while unknown in str(known):
-            known = known.parent
-        if known not in seen and not _goes_to_device(target, path):
-            seen.add(known)
-            yield known
+def _directories(target: Target, count: int) -> Iterable[Path]:
+    """Return each directory that is known before the images are, once."""
+    if goes_to_device(target):
+        return ()
+    return dict.fromkeys(target.known_directory(index) for index in range(1, count + 1))
 
 
 def _require_directory(directory: Path) -> None:
@@ -106,7 +94,7 @@ def _make_directory(directory: Path, made: list[Path]) -> None:
 
 
 def _try_out(directory: Path) -> None:
-    trial = PartFile(directory)
+    trial = PartFile(directory, ending="trial")
     try:
         trial.write(b"nscale")
         trial.complete()

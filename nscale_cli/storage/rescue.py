@@ -25,16 +25,18 @@ class Saved:
 class PaidFile:
     """Bytes that were paid for: taken in pieces, and put where they stay, whatever fails.
 
-    They are written as they come, into `directory`, or where that fails into the first of the
-    rescue directories that takes them. With no directory they wait in memory for `deliver`. A
+    They are written as they come, into `directory`, or where there is none, or it fails, into the
+    first of the rescue directories that takes them. With `in_memory` they wait for `deliver`. A
     whole copy is removed only once a better one is safe.
     """
 
-    def __init__(self, directory: Path | None, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, directory: Path | None, env: Mapping[str, str], *, in_memory: bool = False
+    ) -> None:
         """Begin; nothing is on the disk yet."""
         self.byte_count = 0
         self._digest = hashlib.sha256()
-        self._in_memory = directory is None
+        self._own, self._in_memory = directory, in_memory
         self._places = _places(directory, env)
         self._part: PartFile | None = None
         self._held: list[bytes | bytearray] | None = []
@@ -77,7 +79,7 @@ class PaidFile:
             yield from self._part.read()
 
     def deliver(self, write: Callable[[Iterable[bytes | bytearray]], None]) -> bool:
-        """Hand over what waits in memory, and return whether it was taken; else `publish` it."""
+        """Hand over what waits in memory; return whether that went well. If not, `publish` it."""
         try:
             write(self.pieces())
         except (OSError, MemoryError) as failure:
@@ -98,9 +100,9 @@ class PaidFile:
         In a rescue directory it never replaces anything. Where nothing but an unsynced or unnamed
         copy is left, that is the answer.
         """
-        while not self._failures or self._part is not None or self._in_memory:
+        while self._part is not None or self._in_memory or not self._failures:
             self._in_memory = False
-            rescued = bool(self._failures)
+            rescued = self._own is None or bool(self._failures)
             try:
                 part = self._current()
                 part.complete()
@@ -117,7 +119,7 @@ class PaidFile:
             for copy in self._whole_copies:
                 copy.discard()
             self._held = []
-            return Saved(path=path, failure=self._failures[0] if rescued else None)
+            return Saved(path=path, failure=self._failures[0] if self._failures else None)
         return self._last_resort(wanted.name)
 
     def discard(self) -> None:
@@ -135,6 +137,9 @@ class PaidFile:
     def _move(self, failure: Exception, piece: bytes | bytearray = b"") -> None:
         """Go on in the next place that takes what has come so far, and `piece`."""
         self._failures.append(failure)
+        if self._part is not None and not self._part.is_whole and self._held is not None:
+            self._part.discard()  # all of it is in memory, and the disk may be full of it
+            self._part = None
         old = self._part
         for place in self._places:
             try:
@@ -155,9 +160,10 @@ class PaidFile:
 
     def _begun_in(self, place: Path, pieces: Iterable[bytes | bytearray]) -> PartFile:
         """Return a file in `place` that holds `pieces`; raise OSError if they are not what came."""
-        if self._failures:
+        if place != self._own:
             place.mkdir(parents=True, exist_ok=True)
-        part, copied = PartFile(place), hashlib.sha256()
+        copied = hashlib.sha256()
+        part = PartFile(place)
         try:
             for piece in pieces:
                 part.write(piece)

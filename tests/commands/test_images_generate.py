@@ -355,7 +355,7 @@ def test_what_cannot_be_converted_is_saved_as_it_came(
     against: Cli, server: ScriptedServer, tmp_path: Path
 ) -> None:
     """A broken JPEG is still what was paid for."""
-    broken = b"\xff\xd8\xff\xe0 not really a JPEG"
+    broken = b"\xff\xd8\xff\xe0\x00\x04ab\xff\xda\x00\x02not really a JPEG\xff\xd9"
     server.answers = [images_reply({"b64_json": base64_text(broken)})]
 
     outcome = against(server, "cat", "-o", "x.png")
@@ -371,7 +371,8 @@ def test_the_bytes_of_the_server_are_saved_unchanged(
     against: Cli, server: ScriptedServer, tmp_path: Path
 ) -> None:
     """Not one byte is touched where the format is right."""
-    data = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
+    odd = b"\x00\x00\x01\x00oddX" + bytes(range(256)) + b"\r\n\r\n"
+    data = b"\x89PNG\r\n\x1a\n" + odd + b"\x00\x00\x00\x00IEND\n\n\n\n"
     server.answers = [images_reply({"b64_json": base64_text(data)})]
 
     against(server, "cat", "-o", "x.png")
@@ -463,7 +464,7 @@ def test_a_preview_off_a_terminal_is_plain_ascii(generate: Cli) -> None:
 
 def test_a_preview_that_fails_is_a_warning(against: Cli, server: ScriptedServer) -> None:
     """The image is saved, so the command succeeded."""
-    data = b"\x89PNG\r\n\x1a\n" + bytes(100)
+    data = b"\x89PNG\r\n\x1a\n" + bytes(96) + b"\x00\x00\x00\x00IEND" + bytes(4)
     server.answers = [images_reply({"b64_json": base64_text(data)})]
 
     outcome = against(server, "cat", "-p")

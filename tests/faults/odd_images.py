@@ -103,18 +103,11 @@ PNG, JPEG = encoded(gradient()), encoded(gradient(), "jpeg")
 WEBP = encoded(gradient(), "webp")
 IDAT = PNG.index(b"IDAT")
 
-# Saved as they are: PNG, JPEG or WebP by their first bytes.
+# Saved as they are: PNG, JPEG or WebP by their first bytes, and whole by their last.
 IMAGES: dict[str, Callable[[], bytes]] = {
     "good PNG": lambda: PNG,
     "good JPEG": lambda: JPEG,
     "good WebP": lambda: WEBP,
-    "half a PNG": lambda: PNG[: len(PNG) // 2],
-    "half a JPEG": lambda: JPEG[: len(JPEG) // 2],
-    "half a WebP": lambda: WEBP[: len(WEBP) // 2],
-    "signature alone": lambda: PNG_SIGNATURE,
-    "JPEG of three bytes": lambda: b"\xff\xd8\xff",
-    "WebP of twelve bytes": lambda: b"RIFF\x04\x00\x00\x00WEBP",
-    "no end": lambda: PNG[:-12],
     "no pixels": lambda: header(64, 48) + chunk(b"IEND", b""),
     "wrong checksum of the header": lambda: header(64, 48, crc=1) + PNG[33:],
     "wrong checksum of the pixels": lambda: PNG[:-16] + b"\0\0\0\0" + PNG[-12:],
@@ -169,6 +162,13 @@ LARGE: dict[str, Callable[[], bytes]] = {
 
 # No image that nscale takes for one: kept as .bin, and never opened or drawn.
 OTHERS: dict[str, Callable[[], bytes]] = {
+    "half a PNG": lambda: PNG[: len(PNG) // 2],
+    "half a JPEG": lambda: JPEG[: len(JPEG) // 2],
+    "half a WebP": lambda: WEBP[: len(WEBP) // 2],
+    "signature alone": lambda: PNG_SIGNATURE,
+    "JPEG of three bytes": lambda: b"\xff\xd8\xff",
+    "WebP of twelve bytes": lambda: b"RIFF\x04\x00\x00\x00WEBP",
+    "no end": lambda: PNG[:-12],
     "EPS": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n{} loop\n",
     "EPS of DOS": lambda: b"\xc5\xd0\xd3\xc6" + bytes(28) + b"%!PS-Adobe-3.0 EPSF-3.0\n",
     "PDF": lambda: b"%PDF-1.7\n",

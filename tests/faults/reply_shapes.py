@@ -169,12 +169,10 @@ SHAPES: dict[str, Shape] = {
         images=(png(),),
         rejected=(SCRIPT,),
     ),
-    # Images of the right kind that are damaged: not this program's to judge.
-    "a signature only": good(
-        reply_of({"b64_json": as_base64(b"\x89PNG\r\n\x1a\n")}), b"\x89PNG\r\n\x1a\n"
-    ),
-    "half a PNG": good(reply_of({"b64_json": as_base64(png()[:40])}), png()[:40]),
-    "a JPEG's first bytes": good(
-        reply_of({"b64_json": as_base64(b"\xff\xd8\xff\xe0")}), b"\xff\xd8\xff\xe0"
-    ),
+    # Images of which only the beginning came.
+    "a signature only": foreign(b"\x89PNG\r\n\x1a\n"),
+    "half a PNG": foreign(png()[:40]),
+    "a PNG but for its end": foreign(png()[:-1]),
+    "a JPEG's first bytes": foreign(b"\xff\xd8\xff\xe0"),
+    "a WebP of twelve bytes": foreign(b"RIFF\x04\x00\x00\x00WEBP"),
 }

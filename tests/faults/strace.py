@@ -11,16 +11,15 @@ from tests.faults.conftest import require_no_key_bytes
 from tests.faults.raw_server import RawServer
 
 LAUNCHER = Path(__file__).with_name("pinned.py")
-CALLS = "openat,write,fsync,close,linkat,rename,unlink"
+CALLS = "openat,write,fsync,close,linkat,renameat2,rename,unlink"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TracedProgram(Program):
     """The program under strace. Of its calls on disk, those on its temporary files are traced.
 
-    `faults` are strace's own words: `fsync:error=EIO:when=2+`. The first file of a run is the
-    trial before the request; the second is the image. `folders` narrows the faults to temporary
-    files in these, and is empty for all folders.
+    `faults` are strace's own words: `fsync:error=EIO:when=1+`. `folders` narrows the faults to
+    temporary files in these, and is empty for all folders.
     """
 
     faults: tuple[str, ...]

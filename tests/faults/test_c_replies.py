@@ -17,9 +17,10 @@ from PIL import Image
 
 from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.errors import ExitCode
-from nscale_cli.jobs.collect import Saver, Store
+from nscale_cli.jobs.collect import collect
 from nscale_cli.jobs.job import Job
 from nscale_cli.jobs.result import GenerateResult
+from nscale_cli.jobs.save import Store
 from nscale_cli.output.images import Generated
 from nscale_cli.output.result import report
 from nscale_cli.request import ImageRequest, Size
@@ -251,7 +252,7 @@ def test_a_jpeg_that_cannot_become_a_png_is_saved_as_it_came(
     buy: Buy, raw: RawServer, injected: Injected, tmp_path: Path
 ) -> None:
     """Under its own ending; the exit code says that it is not what was asked for."""
-    damaged = jpeg()[: len(jpeg()) // 2]
+    damaged = jpeg()[:2] + jpeg()[jpeg().index(b"\xff\xda") :]  # no size, no tables
     raw.scripts = [answers(reply_of({"b64_json": as_base64(damaged)}))]
 
     message = require_failure(buy(raw, "-o", "x.png"), 22, "yes")
@@ -292,20 +293,17 @@ def test_no_reply_is_a_bug(document: object, count: int) -> None:
         terminal = Terminal(**streams, env={"HOME": folder})
         terminal.redactor.hide(KEY)
         target = plan(None, request, cwd=Path(folder), now=Clock().now())
-        saver = Saver(
-            job=Job(id="1", request=request, target=target),
-            store=Store(
-                env=terminal.env,
-                redactor=terminal.redactor,
-                write_answer=terminal.write_answer,
-                warn=terminal.warn,
-            ),
+        store = Store(
+            env=terminal.env,
+            redactor=terminal.redactor,
+            write_answer=terminal.write_answer,
+            warn=terminal.warn,
         )
-        saver.save_reply(reply)
+        collected = collect(reply, Job(id="1", request=request, target=target), store)
         result = GenerateResult(
             request=request,
-            images=tuple(saver.images),
-            problems=tuple(saver.problems),
+            images=collected.images,
+            problems=collected.errors,
             elapsed_seconds=1.0,
             usd_per_megapixel=None,
         )

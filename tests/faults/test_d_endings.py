@@ -2,18 +2,17 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from nscale_cli.connection import ApiKey, Connection
-from nscale_cli.jobs.collect import Saver
+from nscale_cli.jobs.save import IncomingImage, KeptFile
 from nscale_cli.service.client import Client
 from nscale_cli.service.transport_errors import construction_error, transport_error
-from nscale_cli.storage import files
+from nscale_cli.storage.files import PartFile
 from nscale_cli.terminal.streams import Terminal
 from tests.conftest import KEY, Outcome
-from tests.faults.conftest import as_base64, files_in, photo, require_failure
+from tests.faults.conftest import as_base64, files_in, photo, reply_of, require_failure
 from tests.faults.raw_server import RawServer
 
 Buy = Callable[..., Outcome]
@@ -69,23 +68,24 @@ def test_a_save_that_fails_in_an_unknown_way_keeps_the_reply(
     """It is tried more than once: memory may be there again in a moment."""
     failures: list[MemoryError] = []
 
-    def failing(work: Callable[..., None]) -> Callable[..., None]:
-        def attempt(*words: object, **options: object) -> None:
+    def failing(work: Callable[..., object]) -> Callable[..., object]:
+        def attempt(*words: object, **options: object) -> object:
             if len(failures) < times:
                 failures.append(MemoryError())
                 raise failures[-1]
-            work(*words, **options)
+            return work(*words, **options)
 
         return attempt
 
-    monkeypatch.setattr(Saver, "save_reply", failing(Saver.save_reply))
-    monkeypatch.setattr(Saver, "keep_whole", failing(Saver.keep_whole))
+    monkeypatch.setattr(IncomingImage, "save", failing(IncomingImage.save))
+    monkeypatch.setattr(KeptFile, "publish", failing(KeptFile.publish))
     outcome = buy(served)
 
     message = require_failure(outcome, 13, "yes")
     kept = tmp_path / "cat-reply.json"
     assert message == f"the reply could not be taken apart (MemoryError); it is kept at {kept}"
-    assert as_base64(photo()).encode() in kept.read_bytes()
+    assert kept.read_bytes() == reply_of({"b64_json": as_base64(photo())})
+    assert [path for path in tmp_path.iterdir() if path.is_file()] == [kept]
     injected(len(failures) == times, f"no memory, {times} times")
 
 
@@ -99,13 +99,13 @@ def test_a_reply_that_cannot_even_be_kept_is_said_to_be_lost(
         failures.append(MemoryError())
         raise failures[-1]
 
-    monkeypatch.setattr(Saver, "save_reply", fail)
-    monkeypatch.setattr(Saver, "keep_whole", fail)
+    monkeypatch.setattr(IncomingImage, "save", fail)
+    monkeypatch.setattr(KeptFile, "publish", fail)
     outcome = buy(served)
 
     message = require_failure(outcome, 21, "yes")
     assert message == "the reply was received and paid for, but could not be kept"
-    injected(len(failures) == 3, "no memory at all")
+    injected(len(failures) == 4, "no memory at all")
 
 
 def test_a_reply_without_a_place_to_keep_it_is_said_to_be_lost(
@@ -118,12 +118,16 @@ def test_a_reply_without_a_place_to_keep_it_is_said_to_be_lost(
         failures.append("read")
         raise RecursionError
 
-    def refuse(*words: object, **options: object) -> None:
+    complete = PartFile.complete
+
+    def refuse(part: PartFile) -> None:
+        if part.path.suffix == ".trial":
+            return complete(part)
         failures.append("kept")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Saver, "save_reply", fail)
-    monkeypatch.setattr("nscale_cli.storage.files.save", refuse)
+    monkeypatch.setattr(IncomingImage, "save", fail)
+    monkeypatch.setattr(PartFile, "complete", refuse)
     outcome = buy(served)
 
     message = require_failure(outcome, 21, "yes")
@@ -144,21 +148,22 @@ def test_a_save_without_memory_is_made_again_elsewhere(
 ) -> None:
     """The image is better than the reply that it came in."""
     failures: list[MemoryError] = []
-    save = files.save
+    write = PartFile.write
 
-    def fail_first(*words: Any, **options: Any) -> Path:
-        if len(failures) < times:
+    def fail_first(part: PartFile, piece: bytes) -> None:
+        if len(piece) > 1000 and len(failures) < times:
             failures.append(MemoryError())
             raise failures[-1]
-        return save(*words, **options)
+        write(part, piece)
 
-    monkeypatch.setattr(files, "save", fail_first)
+    monkeypatch.setattr(PartFile, "write", fail_first)
     outcome = buy(served)
 
     message = require_failure(outcome, 20, "yes")
     place = tmp_path / ("cat.png" if times == 2 else "home/.local/state/nscale/rescued/cat.png")
     assert message == f"{tmp_path / 'cat.png'}: it could not be written; the image is at {place}"
     assert place.read_bytes() == photo()
+    assert len(files_in(tmp_path)) == 1
     injected(len(failures) == times, f"no memory for {times} saves")
 
 

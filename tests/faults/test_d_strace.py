@@ -27,7 +27,7 @@ def cwd(tmp_path: Path) -> Path:
 
 FORCED = ("-o", "cat.png", "--force")
 RESCUED = "home/.local/state/nscale/rescued/cat.png"
-SHORT = f"write:retval={len(photo())}:when=2"  # it claims all bytes and stores none
+SHORT = f"write:retval={len(photo())}:when=1"  # it claims all bytes and stores none
 
 
 def test_without_a_fault_the_image_is_where_it_was_asked_for(
@@ -48,16 +48,16 @@ def test_without_a_fault_the_image_is_where_it_was_asked_for(
 @pytest.mark.parametrize(
     ("fault", "reason", "options"),
     [
-        ("openat:error=EACCES:when=2+", "Permission denied", ()),
-        ("openat:error=EMFILE:when=2+", "Too many open files", ()),
-        ("openat:error=EROFS:when=2+", "Read-only file system", ()),
-        ("write:error=ENOSPC:when=2+", "No space left on device", FORCED),
-        ("write:error=EIO:when=2+", "Input/output error", ()),
-        ("write:error=EDQUOT:when=2+", "Disk quota exceeded", ()),
+        ("openat:error=EACCES:when=1+", "Permission denied", ()),
+        ("openat:error=EMFILE:when=1+", "Too many open files", ()),
+        ("openat:error=EROFS:when=1+", "Read-only file system", ()),
+        ("write:error=ENOSPC:when=1+", "No space left on device", FORCED),
+        ("write:error=EIO:when=1+", "Input/output error", ()),
+        ("write:error=EDQUOT:when=1+", "Disk quota exceeded", ()),
         (SHORT, "the file is shorter than what was written", FORCED),
-        ("write:retval=0:when=2+", "it takes no more bytes", ()),
-        ("fsync:error=EIO:when=2+", "Input/output error", FORCED),
-        ("close:error=EIO:when=2+", "Input/output error", ()),
+        ("write:retval=0:when=1+", "it takes no more bytes", ()),
+        ("fsync:error=EIO:when=1+", "Input/output error", FORCED),
+        ("close:error=EIO:when=1+", "Input/output error", ()),
     ],
 )
 def test_a_folder_that_fails_after_paying_is_left_and_the_image_is_rescued(
@@ -87,11 +87,12 @@ def test_a_folder_that_fails_after_paying_is_left_and_the_image_is_rescued(
 @pytest.mark.parametrize(
     "faults",
     [
-        ("write:error=EINTR:when=2..4",),
-        ("fsync:error=EINTR:when=2..4",),
+        ("write:error=EINTR:when=1..3",),
+        ("fsync:error=EINTR:when=1..3",),
         ("linkat:error=EPERM:when=1+",),
         ("linkat:error=EIO:when=1+",),
         ("linkat:error=EOPNOTSUPP:when=1+",),
+        ("linkat:error=EPERM:when=1+", "renameat2:error=EINVAL:when=1+"),
     ],
 )
 def test_a_fault_that_can_be_got_around_is_not_noticed(
@@ -112,8 +113,12 @@ def test_a_fault_that_can_be_got_around_is_not_noticed(
 def test_a_disk_that_gives_no_name_at_all_is_left(
     served: RawServer, cwd: Path, injected: Injected
 ) -> None:
-    """Neither a link nor a rename; the name that was claimed is given back."""
-    faults = ("linkat:error=EPERM:when=1+", "rename:error=EIO:when=1+")
+    """Neither a link nor a rename of either kind; nothing is left under the name."""
+    faults = (
+        "linkat:error=EPERM:when=1+",
+        "renameat2:error=EINVAL:when=1+",
+        "rename:error=EIO:when=1+",
+    )
     program = TracedProgram(cwd=cwd, faults=faults, folders=(cwd,))
 
     outcome = program.buy(served)
@@ -121,15 +126,16 @@ def test_a_disk_that_gives_no_name_at_all_is_left(
     message = require_failure(outcome, 20, "yes")
     assert message == f"{cwd / 'cat.png'}: Input/output error; the image is at {cwd / RESCUED}"
     assert files_in(cwd) == {RESCUED: photo()}
-    injected(program.injected == 2, "linkat EPERM, then rename EIO")
+    injected(program.injected == 3, "linkat EPERM, renameat2 EINVAL, rename EIO")
 
 
 def test_where_no_disk_can_be_synced_the_whole_copy_stays(
     served: RawServer, cwd: Path, injected: Injected
 ) -> None:
     """A copy that a power cut could take is better than none, and its path is told."""
-    fault = "fsync:error=EIO:when=2+"
-    program = TracedProgram(cwd=cwd, faults=(fault,), folders=())
+    fault = "fsync:error=EIO:when=1+"
+    folders = (cwd, (cwd / RESCUED).parent, Path("/var/tmp"), Path("/tmp"))
+    program = TracedProgram(cwd=cwd, faults=(fault,), folders=folders)
 
     outcome = program.buy(served)
 
@@ -146,7 +152,7 @@ def test_a_copy_that_cannot_be_removed_is_named(
     served: RawServer, cwd: Path, injected: Injected
 ) -> None:
     """The image is where it was asked for, and nothing is left without a word."""
-    program = TracedProgram(cwd=cwd, faults=("unlink:error=EIO:when=2+",), folders=(cwd,))
+    program = TracedProgram(cwd=cwd, faults=("unlink:error=EIO:when=1+",), folders=(cwd,))
 
     outcome = program.buy(served)
 
@@ -164,7 +170,7 @@ def test_where_every_disk_is_full_the_exit_code_says_that_the_image_is_lost(
     """No stub is left anywhere."""
     rescue_folder = (cwd / RESCUED).parent
     folders = (cwd, rescue_folder, Path("/var/tmp"), Path("/tmp"))
-    program = TracedProgram(cwd=cwd, faults=("write:error=ENOSPC:when=2+",), folders=folders)
+    program = TracedProgram(cwd=cwd, faults=("write:error=ENOSPC:when=1+",), folders=folders)
 
     outcome = program.buy(served)
 
@@ -197,8 +203,7 @@ def test_a_killed_program_leaves_no_part_of_an_image_under_a_name(
             path.unlink()
         if options:
             (cwd / "cat.png").write_bytes(b"old")
-        when = 1 if call in ("linkat", "rename") else 2  # the trial takes no final name
-        fault = f"{call}:signal=KILL:when={when}"
+        fault = f"{call}:signal=KILL:when=1"
         program = TracedProgram(cwd=cwd, faults=(fault,), folders=(cwd,))
 
         outcome = program.buy(served, *options)

@@ -182,7 +182,7 @@ def item(data: bytes) -> dict[str, str]:
     ("found", "expected"),
     [
         (item(PNG), GeneratedImage(data=PNG, format="png", size=Size(width=37, height=23))),
-        (item(PNG[:9]), GeneratedImage(data=PNG[:9], format="png", size=None)),
+        (item(PNG[:9]), InvalidItem(reason="its PNG is cut off", data=PNG[:9])),
         (
             item(b"GIF89a"),
             InvalidItem(reason="its bytes are not PNG, JPEG or WebP", data=b"GIF89a"),

@@ -125,12 +125,14 @@ DRESSED = st.one_of(
     ENCODED.map(lambda text: text.translate(str.maketrans("+/", "-_"))),
     ENCODED.map(lambda text: "\n".join(text[at : at + 5] for at in range(0, len(text), 5))),
     ENCODED.map(lambda text: f"data:image/png;base64,{text}"),
-    st.text("ABab01+/=-_ \n\\\"d:,", max_size=30),
+    st.text('ABab01+/=-_ \n\\"d:,', max_size=30),
     st.text(max_size=8),
 )
 DOCUMENTS = st.recursive(
     st.none() | st.booleans() | st.integers() | DRESSED,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS | st.text(), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(KEYS | st.text(), inner, max_size=4)
+    ),
     max_leaves=10,
 )
 ITEMS = st.fixed_dictionaries({"b64_json": DRESSED}, optional={"url": st.text(), "x": DOCUMENTS})
@@ -286,9 +288,17 @@ def test_a_document_of_too_many_parts_is_kept_and_not_understood(
     assert b"".join(stream.rebuilt(taken.data_of)) == body
 
 
+def feed_without_end(stream: ReplyStream, chunk: bytes) -> None:
+    """Feed the same chunk for longer than any reply should be."""
+    for _ in range(1000):
+        stream.feed(chunk)
+
+
 @pytest.mark.parametrize(
     "body",
-    [b" " * 2000, b'{"a": "' + b"\\\"" * 1000, b"x" * 2000, b'{"data": [{"b64_json": "\\n' + b"A" * 2000],
+    [b" " * 2000, b'{"a": "' + b"\\\"" * 1000, b"x" * 2000,
+     b'{"data": [{"b64_json": "\\n' + b"A" * 2000],
+    ids=["blank", "quotes", "letters", "dressed"],
 )  # fmt: skip
 def test_text_without_end_is_too_large(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is no image waits in memory, so there is a limit to it."""
@@ -296,8 +306,7 @@ def test_text_without_end_is_too_large(body: bytes, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(reply_stream, "MAX_REPLY_BYTES", 1 << 30)
     stream = ReplyStream(Taken(), max_items=1)
     with pytest.raises(ServiceFailed, match="the reply is larger than 1 MiB; reading stopped"):
-        for _ in range(1000):
-            stream.feed(body)
+        feed_without_end(stream, body)
 
 
 def test_images_without_end_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,8 +315,7 @@ def test_images_without_end_are_too_large(monkeypatch: pytest.MonkeyPatch) -> No
     stream = ReplyStream(Taken(), max_items=1)
     stream.feed(b'{"data": [{"b64_json": "')
     with pytest.raises(ServiceFailed, match="the reply is larger than 1 MiB; reading stopped"):
-        for _ in range(1000):
-            stream.feed(b"A" * 2000)
+        feed_without_end(stream, b"A" * 2000)
 
 
 class Dropped(Taken):
