@@ -93,7 +93,7 @@ SCENARIOS = {
         "https://images.example/1.png; it is kept at {tmp}/cat-reply.json",
     ),
 }
-SUCCESSES = {"slow", "jpeg", "webp", "wrong-size", "credit-after-3", "flaky"}
+SUCCESSES = {"slow", "jpeg", "webp", "wrong-size", "credit-after-3", "flaky", "ignores-seed"}
 
 
 def scenario_arguments(scenario: str) -> list[str]:

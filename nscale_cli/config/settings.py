@@ -28,6 +28,7 @@ SANDBOX_MODELS = tuple(
         "unauthorized", "forbidden", "not-found", "insufficient-credit", "rate-limited", "refused",
         "server-error", "unavailable", "slow", "hangs", "disconnects", "truncated", "empty",
         "not-an-image", "fewer", "jpeg", "webp", "wrong-size", "url", "credit-after-3", "flaky",
+        "ignores-seed",
     )
 )  # fmt: skip
 COMMON_SIZES = ("256x256", "512x512", "768x768", "1024x1024", "1024x1792", "1792x1024")

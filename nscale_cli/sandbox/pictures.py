@@ -26,6 +26,7 @@ PALETTES = [  # top, low, light, far and near, as in _Canvas
     "e06f55 ffdc98 fffbe8 c47a5c 3a1a2c",
     "10262f 4fb0a0 f4f7d0 2f7f80 061a20",
 ]
+PALETTES_OF_A_MODEL = 3  # neighbours among them
 HALF_FIR = "0,-1 .06,-.77 .03,-.8 .12,-.54 .07,-.57 .18,-.31 .1,-.34 .24,-.09 .24,.1 0,.1"
 ROOFS = ["-.5,0 .5,0", "-.5,0 .5,-.5", "-.5,0 -.3,-.3 -.05,-.3 0,-1.6 .05,-.3 .3,-.3 .5,0"]
 PANE, KEY = "-.25,0 .25,0 .25,.7 -.25,.7", "0,0 .004,0 .004,1 0,1"
@@ -187,21 +188,83 @@ SCENES = {
 }
 
 
-def draw(*, prompt: str, model: str, width: int, height: int, index: int) -> Image.Image:
-    """Return the marked RGB picture, width x height pixels, that these arguments always give."""
+def draw(
+    *, prompt: str, model: str, width: int, height: int, index: int, seed: str = ""
+) -> Image.Image:
+    """Return the marked RGB picture, width x height pixels, that these arguments always give.
+
+    A model is known by its look: colours and a style of its own.
+    """
     from PIL import Image, ImageDraw, ImageOps
 
     # Twice the size gives smooth edges; the limits bound the cost of odd and large pictures.
     side = min(max(64, width * 2, height * 2), 3072)
     square = Image.new("RGB", (side, side))
-    chance = random.Random(_seed(prompt, model, width, height, index))
+    subject: tuple[str | int, ...] = (prompt, model, width, height, *([seed] if seed else []))
+    chance = random.Random(_seed(*subject, index))
     # Stepping by index keeps neighbouring pictures of one request from sharing a palette.
-    palette = PALETTES[(_seed(prompt, model, width, height) + index) % len(PALETTES)]
+    own = _seed(model) + (_seed(*subject) + index) % PALETTES_OF_A_MODEL
+    palette = PALETTES[own % len(PALETTES)]
     colours = [tuple(bytes.fromhex(colour)) for colour in palette.split()]
-    _scene(prompt)(_Canvas(square, ImageDraw.Draw(square, "RGBA"), chance, *colours))
+    canvas = _Canvas(square, ImageDraw.Draw(square, "RGBA"), chance, *colours)
+    _scene(prompt)(canvas)
     picture = ImageOps.fit(square, (width, height), centering=(0.5, 0.4))
+    picture = _style(model)(picture, canvas)
     _stamp(picture, prompt)
     return picture
+
+
+def _plain(picture: Image.Image, canvas: _Canvas) -> Image.Image:
+    del canvas
+    return picture
+
+
+def _duotone(picture: Image.Image, canvas: _Canvas) -> Image.Image:
+    """Print in the two colours that are darkest and lightest."""
+    from PIL import ImageOps
+
+    grey = ImageOps.autocontrast(picture.convert("L"), cutoff=1)
+    return ImageOps.colorize(grey, canvas.near, canvas.light, canvas.far)
+
+
+def _outlined(picture: Image.Image, canvas: _Canvas) -> Image.Image:
+    """Draw ink along the edges."""
+    from PIL import Image, ImageFilter
+
+    width = max(1, min(picture.size) // 160)
+    edges = picture.convert("L").filter(ImageFilter.FIND_EDGES).point(lambda v: 255 * (v > 24))
+    ink = edges.filter(ImageFilter.MaxFilter(width // 2 * 2 + 1))
+    return Image.composite(Image.new("RGB", picture.size, canvas.near), picture, ink)
+
+
+def _tiled(picture: Image.Image, canvas: _Canvas) -> Image.Image:
+    """Lay the picture out in square stones."""
+    from PIL import Image
+
+    del canvas
+    stone = max(2, min(picture.size) // 48)
+    few = (max(1, picture.width // stone), max(1, picture.height // stone))
+    return picture.resize(few, Image.Resampling.BOX).resize(picture.size, Image.Resampling.NEAREST)
+
+
+def _hatched(picture: Image.Image, canvas: _Canvas) -> Image.Image:
+    """Lay level strokes over the darker half, as an engraving has them."""
+    from PIL import Image
+
+    period = max(2, min(picture.size) // 100)
+    rows = [bytes([255 * (y % period < period // 2)]) for y in range(picture.height)]
+    strokes = Image.frombytes("L", (1, picture.height), b"".join(rows)).resize(picture.size)
+    dark = picture.convert("L").point(lambda v: 150 if v < 128 else 40)
+    lines = Image.composite(dark, Image.new("L", picture.size), strokes)
+    return Image.composite(Image.new("RGB", picture.size, canvas.light), picture, lines)
+
+
+STYLES = (_duotone, _hatched, _outlined, _tiled, _plain)
+
+
+def _style(model: str) -> Callable[[Image.Image, _Canvas], Image.Image]:
+    """Return the style of a model; those that the service is known to have differ in theirs."""
+    return STYLES[hashlib.sha256(model.encode("utf-8", "replace")).digest()[5] % len(STYLES)]
 
 
 def encode(picture: Image.Image, image_format: str) -> bytes:

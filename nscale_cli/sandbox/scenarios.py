@@ -43,6 +43,7 @@ class Picture:
     size: Size
     index: int = 1
     format: str = "png"
+    seed: str = ""  # as JSON
 
     @property
     def data(self) -> bytes:
@@ -56,6 +57,7 @@ class Picture:
             width=size.width,
             height=size.height,
             index=self.index,
+            seed=self.seed,
         )
         return encode(drawn, self.format)
 
@@ -164,6 +166,7 @@ def generate(body: bytes, account: Account, keep: Callable[[Picture], str] | Non
         model, prompt = str(request["model"]), str(request["prompt"])
         size = Size.parse(str(request.get("size", "512x512")))
         count = int(request.get("n", 1))
+        seed = json.dumps(request["seed"]) if "seed" in request else ""
     except Exception:
         # The client's request may be wrong in any way; a server answers all of them alike.
         return error(400, "BAD_REQUEST", "INVALID_REQUEST", "The request is not valid")
@@ -177,7 +180,9 @@ def generate(body: bytes, account: Account, keep: Callable[[Picture], str] | Non
         scenario = "insufficient-credit"
     if scenario in _ERRORS:
         return error(*_ERRORS[scenario])
-    first = Picture(prompt=prompt, model=model, size=size)
+    if scenario == "ignores-seed":
+        seed = ""
+    first = Picture(prompt=prompt, model=model, size=size, seed=seed)
     as_address = request.get("response_format") == "url"
     return _images(scenario, first, count, keep if as_address else None)
 

@@ -10,6 +10,7 @@ from itertools import combinations
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageStat
 
+from nscale_cli.config.settings import KNOWN_MODELS
 from nscale_cli.sandbox import pictures
 
 REQUEST = {"prompt": "A quiet harbour", "model": "a/model", "width": 160, "height": 120, "index": 0}
@@ -70,16 +71,47 @@ def test_another_process_gives_the_same_bytes() -> None:
 
 
 @pytest.mark.parametrize("prompt", SCENES)
-@pytest.mark.parametrize("part", ["prompt", "model", "index", "width"])
+@pytest.mark.parametrize("part", ["prompt", "model", "index", "width", "seed"])
 def test_every_picture_of_a_small_series_is_visibly_different(part: str, prompt: str) -> None:
     """The scene above the mark depends on each part of the request, beyond its palette."""
     series: list[Image.Image] = []
     for n in range(7):
         other: dict[str, str | int] = {"prompt": f"{prompt} {n}", "model": str(n), "index": n}
-        other["width"] = 160 + n
+        other |= {"width": 160 + n, "seed": str(n)}
         picture = _draw(**{"prompt": prompt} | {part: other[part]})
         series.append(picture.crop((0, 0, picture.width, 80)).resize((160, 80)))
     assert min(_distance(*pair) for pair in combinations(series, 2)) > 2
+
+
+def test_the_known_models_differ_in_style_and_keep_to_it() -> None:
+    """A comparison in the sandbox is worth looking at."""
+    styles = [pictures._style(model) for model in KNOWN_MODELS]
+
+    assert len(set(styles)) == len(KNOWN_MODELS)
+    assert {pictures._style(f"m/{n}") for n in range(60)} == set(pictures.STYLES)
+
+
+def test_a_model_keeps_to_a_few_palettes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is known by its colours, whatever it draws."""
+    skies = set()
+    monkeypatch.setattr(pictures, "_scene", lambda _: lambda canvas: skies.add(canvas.top))
+    for n in range(30):
+        _draw(prompt=f"a forest {n}", width=16, height=16)
+
+    assert len(skies) == pictures.PALETTES_OF_A_MODEL < len(pictures.PALETTES)
+
+
+@pytest.mark.parametrize("style", pictures.STYLES)
+@pytest.mark.parametrize("size", ODD_SIZES)
+def test_every_style_draws_at_any_size(
+    style: object, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However odd."""
+    monkeypatch.setattr(pictures, "_style", lambda _: style)
+    picture = _draw(prompt="the sea", width=size[0], height=size[1])
+
+    assert (picture.mode, picture.size) == ("RGB", size)
+    assert len(pictures.encode(picture, "png")) < 1_500_000
 
 
 @pytest.mark.parametrize("index", [-1, 0, 3, 5])

@@ -49,6 +49,19 @@ def test_the_same_request_gets_the_same_bytes(sandbox: Sandbox) -> None:
     assert fetch(url, body) == fetch(url, body)
 
 
+def test_a_seed_changes_the_picture_except_where_it_is_ignored(sandbox: Sandbox) -> None:
+    """As with services that know the field, and with those that swallow it."""
+    url = f"{sandbox.base_url}/images/generations"
+
+    def pictures(model: str) -> int:
+        body = {"model": model, "prompt": "A cat", "size": "64x64"}
+        replies = [fetch(url, body | ({"seed": seed} if seed else {})) for seed in (0, 1, 2)]
+        return len({json.dumps(reply) for reply in replies})
+
+    assert pictures("any/model") == 3
+    assert pictures("sandbox/ignores-seed") == 1
+
+
 def test_size_and_number_have_the_documented_defaults(sandbox: Sandbox) -> None:
     """512x512, and one image."""
     url = f"{sandbox.base_url}/images/generations"
