@@ -74,10 +74,18 @@ def load(path: Path, canvas: Canvas) -> "Image.Image":
     Only the first frame of an animation, and no larger than `canvas` may need. Raises
     PreviewUnavailable for whatever cannot be read or decoded, or is too large to be worth it.
     """
+    return load_within(path, canvas.most_pixels)
+
+
+def load_within(path: Path, most: int, *, reducing_gap: float = 2.0) -> "Image.Image":
+    """Return the picture in the file as `load` does, at most `most` pixels a side.
+
+    A smaller `reducing_gap` (1 or more) is faster, and less exact.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's warnings would go to stderr
-            return _load(path, canvas)
+            return _load(path, most, reducing_gap)
     except PreviewUnavailable:
         raise
     except OSError as error:
@@ -93,7 +101,7 @@ def _undecodable(error: Exception) -> PreviewUnavailable:
     return PreviewUnavailable(f"it cannot be decoded ({type(error).__name__})")
 
 
-def _load(path: Path, canvas: Canvas) -> "Image.Image":
+def _load(path: Path, most: int, reducing_gap: float) -> "Image.Image":
     from PIL import Image, ImageOps
 
     with path.open("rb") as file:
@@ -102,11 +110,10 @@ def _load(path: Path, canvas: Canvas) -> "Image.Image":
         with Image.open(file, formats=_READABLE) as opened:
             if opened.width * opened.height > _MAX_PIXELS[str(opened.format)]:
                 raise PreviewUnavailable(f"{opened.width}x{opened.height} is too large")
-            most = canvas.most_pixels
             opened.draft("RGB", (most, most))  # a large JPEG is decoded smaller, and sooner
             # Pillow cannot shrink 16 bits of grey before they are 32.
             picture = opened.convert("I") if opened.mode.startswith("I;") else opened
-            picture.thumbnail((most, most))
+            picture.thumbnail((most, most), reducing_gap=reducing_gap)
             return _on_white(ImageOps.exif_transpose(picture))
 
 

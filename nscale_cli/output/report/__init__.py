@@ -1,0 +1,1 @@
+"""From a run's cells to what people look at: a sheet, a page, a table."""
