@@ -156,12 +156,13 @@ def saved_line(
     size = str(image.size) if image.size else "size unknown"
     if image.size and image.size != request.size:
         size += f" (asked for {request.size})"
-    facts = f"{size}  {image.format.upper()}  {_amount(image.byte_count)}"
+    facts = f"{size}  {image.format.upper()}  {amount(image.byte_count)}"
     about = "" if usd is None else f"  about ${dollars(usd)}"
     return f"saved {name}  {facts}  {seconds:.1f} s{about}"
 
 
-def _amount(byte_count: int) -> str:
+def amount(byte_count: int) -> str:
+    """Return a number of bytes as a person says it."""
     if byte_count < 1000:
         return f"{byte_count} B"
     if byte_count < 1_000_000:

@@ -1,0 +1,172 @@
+"""What a setting did to the pictures, and how they differ from those of an older run."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, islice
+from statistics import median
+
+from nscale_cli.output.report.cells import Cell, Kind, Run
+from nscale_cli.output.report.pictures import HASH_BITS, distance
+
+Hashes = Mapping[str, int]  # of a row's picture, by the row's key
+
+_MAX_PAIRS = 2000  # compared for one sentence
+_NEARLY = 2  # bits; encoding alone may change so many
+_CHANCE = 4  # bits by which values must differ more than repeats do
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """How far the pictures of a model lie apart when one setting changes, and when none does.
+
+    Distances are medians of bits, 0 to 64; `repeats` is None where nothing was asked for twice.
+    """
+
+    setting: str
+    where: str
+    identical: bool
+    bits: float
+    repeats: float | None
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether the setting did more than chance does."""
+        limit = _NEARLY if self.repeats is None else max(_NEARLY, self.repeats + _CHANCE)
+        return not self.identical and self.bits > limit
+
+    def __str__(self) -> str:
+        """Say it in a sentence."""
+        effect = "changes the picture" if self.is_visible else "no visible effect"
+        return f"{self.setting}: {effect}{_at(self.where)} ({self._measured()})"
+
+    def _measured(self) -> str:
+        if self.identical:
+            return "identical bytes"
+        apart = f"{self.bits:g} of {HASH_BITS} bits apart"
+        if self.repeats is not None:
+            return f"{apart}, repeats {self.repeats:g}"
+        return f"{apart}; -n 2 would tell that from chance" if self.is_visible else apart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherSize:
+    """A model that answers one size with another; `count` of its pictures did."""
+
+    where: str
+    asked: str
+    came: str
+    count: int
+
+    def __str__(self) -> str:
+        """Say it in a sentence."""
+        pictures = "1 picture" if self.count == 1 else f"{self.count} pictures"
+        return f"size: asked {self.asked}, came {self.came}{_at(self.where)} ({pictures})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """One picture of an older run and the same request's picture now."""
+
+    then: Cell
+    now: Cell
+    bits: int | None
+    identical: bool
+
+
+def effects(run: Run, hashes: Hashes) -> Iterator[Effect]:
+    """Yield what each varied field, and the size, did at each model."""
+    for place, axis in enumerate(run.axes):
+        if axis.kind not in (Kind.FIELD, Kind.SIZE) or not axis.varies:
+            continue
+        for where, cells in _by_model(run).items():
+            effect = _effect(run, place, where, cells, hashes)
+            if effect is not None:
+                yield effect
+
+
+def other_sizes(run: Run) -> Iterator[OtherSize]:
+    """Yield which sizes came that were not asked for."""
+    for where, cells in _by_model(run).items():
+        counts: dict[tuple[str, str], int] = defaultdict(int)
+        for cell in cells:
+            if cell.asked and cell.true_size and cell.asked != cell.true_size:
+                counts[str(cell.asked), str(cell.true_size)] += 1
+        for (asked, came), count in counts.items():
+            yield OtherSize(where=where, asked=asked, came=came, count=count)
+
+
+def drifts(then: Run, now: Run, then_hashes: Hashes, now_hashes: Hashes) -> Iterator[Drift]:
+    """Yield each pair of pictures that the same request gave in two runs."""
+    before = {_identity(then, cell): cell for cell in then.cells if cell.image}
+    for cell in now.cells:
+        old = before.get(_identity(now, cell))
+        if old is None or old.image is None or cell.image is None:
+            continue
+        hashes = then_hashes.get(old.row), now_hashes.get(cell.row)
+        known = hashes[0] is not None and hashes[1] is not None
+        yield Drift(
+            then=old,
+            now=cell,
+            bits=distance(hashes[0], hashes[1]) if known else None,  # type: ignore[arg-type]
+            identical=old.image.sha256 == cell.image.sha256,
+        )
+
+
+def _at(where: str) -> str:
+    return f" at {where}" if where else ""
+
+
+def _by_model(run: Run) -> dict[str, list[Cell]]:
+    """Return the saved cells of each model of each service, under a name for the two."""
+    kinds = [n for n, axis in enumerate(run.axes) if axis.kind in (Kind.SERVICE, Kind.MODEL)]
+    named = [n for n in kinds if run.axes[n].kind is Kind.MODEL or run.axes[n].varies]
+    groups: dict[str, list[Cell]] = defaultdict(list)
+    for cell in run.cells:
+        if cell.image is not None:
+            groups[", ".join(run.axes[n].label(cell.at[n]) for n in reversed(named))].append(cell)
+    return groups
+
+
+def _effect(
+    run: Run, place: int, where: str, cells: Sequence[Cell], hashes: Hashes
+) -> Effect | None:
+    sample = run.position(Kind.SAMPLE)
+    across, again = list(_pairs(cells, differ=place)), list(_pairs(cells, differ=sample))
+    bits, repeats = _distances(across, hashes), _distances(again, hashes)
+    if not bits:
+        return None
+    return Effect(
+        setting=run.axes[place].name,
+        where=where,
+        identical=all(_sha256(one) == _sha256(other) for one, other in across),
+        bits=median(bits),
+        repeats=median(repeats) if repeats else None,
+    )
+
+
+def _pairs(cells: Iterable[Cell], *, differ: int) -> Iterator[tuple[Cell, Cell]]:
+    """Yield pairs of cells that are alike on every axis but one."""
+    groups: dict[tuple[int, ...], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        groups[cell.at[:differ] + cell.at[differ + 1 :]].append(cell)
+    pairs = (pair for group in groups.values() for pair in combinations(group, 2))
+    return islice(pairs, _MAX_PAIRS)
+
+
+def _distances(pairs: Iterable[tuple[Cell, Cell]], hashes: Hashes) -> list[int]:
+    known = ((hashes.get(one.row), hashes.get(other.row)) for one, other in pairs)
+    return [distance(a, b) for a, b in known if a is not None and b is not None]
+
+
+def _sha256(cell: Cell) -> str:
+    return cell.image.sha256 if cell.image else ""
+
+
+def _identity(run: Run, cell: Cell) -> frozenset[tuple[str, str]]:
+    """Return what a cell asks for, in words that hold in another run, too."""
+    return frozenset(
+        (axis.name, axis.values[index])
+        for axis, index in zip(run.axes, cell.at, strict=True)
+        if axis.kind is not Kind.SERVICE or axis.varies
+    )
