@@ -1,0 +1,140 @@
+"""A report on disk: sheet, page and tables, drawn from what is in the run's directory."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nscale_cli.output.report import blind, summary
+from nscale_cli.output.report.album import Album
+from nscale_cli.output.report.audit import Drift, drifts, effects, other_sizes
+from nscale_cli.output.report.cells import Run
+from nscale_cli.output.report.fonts import Fonts
+from nscale_cli.output.report.grid import Grid, arrange
+from nscale_cli.output.report.page import (
+    BLIND_NAME,
+    Content,
+    blind_page,
+    distance_text,
+    name_of,
+    pages,
+    then_and_now,
+)
+from nscale_cli.output.report.sheet import draw
+from nscale_cli.output.report.sheet_layout import DEFAULT_CELL, lay_out
+from nscale_cli.storage.files import remove_quietly, save
+
+TABLE_NAME, CSV_NAME = "table.md", "results.csv"
+_NUMBERED = re.compile(r"(sheet-[0-9]+\.png|index-[0-9]+\.html)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOptions:
+    """What is drawn, and how: `rows` and `columns` name axes, `cell` is a side in pixels."""
+
+    rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    cell: int = DEFAULT_CELL
+    sheet: bool = True
+    page: bool = True
+    embed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What was written. `without_font` are labels that the sheet could not have."""
+
+    page: Path | None = None
+    sheets: tuple[Path, ...]
+    notes: tuple[str, ...]
+    drifts: tuple[Drift, ...]
+    without_font: tuple[str, ...] = ()
+
+
+def write_report(
+    run: Run,
+    directory: Path,
+    options: ReportOptions,
+    *,
+    env: Mapping[str, str],
+    before: Run | None = None,
+) -> Report:
+    """Write what `options` ask for into `directory`, in place of what an earlier report left.
+
+    `before` is an older run to be laid beside this one. Raises UsageError for an axis that is not
+    there, and OSError where a file cannot be written.
+    """
+    grid, fonts = arrange(run, rows=options.rows, columns=options.columns), Fonts(env)
+    with ExitStack() as stack:
+        side, embed, page = options.cell, options.embed, options.page
+        now = stack.enter_context(Album(run.cells, side=side, embed=embed, thumbnails=page))
+        then = stack.enter_context(Album(before.cells if before else (), thumbnails=page))
+        sheets = list(_write_sheets(grid, directory, options, fonts, now))
+        now.read_all()
+        then.read_all()
+        report = Report(
+            sheets=tuple(sheets),
+            notes=tuple(str(each) for each in (*effects(run, now.hashes), *other_sizes(run))),
+            drifts=tuple(drifts(before, run, then.hashes, now.hashes)) if before else (),
+            without_font=tuple(fonts.missing),
+        )
+        written = _write_pages(grid, directory, report, now, then) if page else []
+    _write_tables(run, directory, report)
+    _remove_older(directory, {*sheets, *written})
+    return replace(report, page=written[0] if written else None)
+
+
+def drift_sentence(run: Run, drift: Drift) -> str:
+    """Return how one picture differs from the older run's."""
+    return f"{name_of(run, drift.now)}: {', '.join([distance_text(drift), *then_and_now(drift)])}"
+
+
+def write_blind(run: Run, directory: Path, key: blind.Key) -> Path:
+    """Write the page whose letters `key` explains; return its path."""
+    cells = {cell.row: cell for cell in run.cells}
+    with Album(run.cells) as album:
+        album.read_alike()
+        return _put(directory / BLIND_NAME, blind_page(key, lambda row: album.shown(cells[row])))
+
+
+def _write_sheets(
+    grid: Grid, directory: Path, options: ReportOptions, fonts: Fonts, album: Album
+) -> Iterator[Path]:
+    if not options.sheet:
+        return
+    for number, sheet in enumerate(lay_out(grid, fonts, cell=options.cell), start=1):
+        name = f"sheet-{number}.png" if number > 1 else "sheet.png"
+        yield _put(directory / name, draw(sheet, album.read))
+
+
+def _write_pages(
+    grid: Grid, directory: Path, report: Report, now: Album, then: Album
+) -> list[Path]:
+    content = Content(
+        directory=directory,
+        shown=now.shown,
+        notes=report.notes,
+        drifts=report.drifts,
+        shown_then=then.shown,
+    )
+    return [_put(directory / name, text) for name, text in pages(grid, content)]
+
+
+def _write_tables(run: Run, directory: Path, report: Report) -> None:
+    said = [*report.notes, *(drift_sentence(run, drift) for drift in report.drifts)]
+    _put(directory / TABLE_NAME, summary.markdown(run, said))
+    _put(directory / CSV_NAME, summary.results_csv(run, directory))
+
+
+def _put(path: Path, data: bytes | str) -> Path:
+    return save(
+        data if isinstance(data, bytes) else data.encode(), path, replace=True, numbered=False
+    )
+
+
+def _remove_older(directory: Path, written: set[Path]) -> None:
+    """Remove the further sheets and pages of an earlier report that had more of them."""
+    for path in directory.iterdir():
+        if _NUMBERED.fullmatch(path.name) and path not in written:
+            remove_quietly(path)
