@@ -23,7 +23,7 @@ from nscale_cli.output.report.page import (
 )
 from nscale_cli.output.report.sheet import draw
 from nscale_cli.output.report.sheet_layout import DEFAULT_CELL, lay_out
-from nscale_cli.storage.files import remove_quietly, save
+from nscale_cli.storage.files import PartFile, remove_quietly
 
 TABLE_NAME, CSV_NAME = "table.md", "results.csv"
 _NUMBERED = re.compile(r"(sheet-[0-9]+\.png|index-[0-9]+\.html)")
@@ -128,9 +128,14 @@ def _write_tables(run: Run, directory: Path, report: Report) -> None:
 
 
 def _put(path: Path, data: bytes | str) -> Path:
-    return save(
-        data if isinstance(data, bytes) else data.encode(), path, replace=True, numbered=False
-    )
+    """Write a file of the report at once, in place of an older one; raise OSError."""
+    part = PartFile(path.parent)
+    try:
+        part.write(data if isinstance(data, bytes) else data.encode())
+        part.complete()
+        return part.publish(path, replace=True, numbered=False, warn=lambda _: None)
+    finally:
+        part.discard()
 
 
 def _remove_older(directory: Path, written: set[Path]) -> None:
