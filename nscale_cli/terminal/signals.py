@@ -1,7 +1,9 @@
 """Ctrl-C, SIGTERM and SIGHUP: at once while nothing is at stake, later while an image is saved."""
 
+import _thread
 import math
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +12,7 @@ from typing import Any, NoReturn
 
 # Whoever leans on Ctrl-C means one stop. Not for ever: a library might swallow the first.
 _SAME_STOP_SECONDS = 1.0
+_IN_A_MOMENT_SECONDS = 0.001
 
 
 class Interrupted(BaseException):
@@ -19,6 +22,20 @@ class Interrupted(BaseException):
         """Remember which signal it was."""
         super().__init__(signal_number)
         self.signal_number = signal_number
+
+
+def _send_again(number: signal.Signals) -> None:
+    time.sleep(_IN_A_MOMENT_SECONDS)
+    _thread.interrupt_main(number)
+
+
+def _would_disguise(frame: FrameType | None) -> bool:
+    """Whether Python would make a RuntimeError of what is raised now, while it makes a class."""
+    while frame is not None and sys.version_info < (3, 12):
+        if frame.f_code.co_name == "__set_name__":
+            return True
+        frame = frame.f_back
+    return False
 
 
 class Interrupts:
@@ -78,7 +95,10 @@ class Interrupts:
         if number is not None:
             self._raise(number)
 
-    def _receive(self, number: int, _frame: FrameType | None) -> None:
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if _would_disguise(frame):
+            _thread.start_new_thread(_send_again, (signal.Signals(number),))
+            return
         if self._over or self._is_same_stop(number):
             return
         if self._on_hold is None:

@@ -12,7 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import KEY, Cli, Outcome, Program, require_invariants
+from tests.conftest import (
+    KEY,
+    Cli,
+    Outcome,
+    Program,
+    looking_first_in,
+    require_invariants,
+)
 from tests.faults.conftest import good_reply, png
 from tests.faults.gates import Gate, HalfReply, read_until, start, until
 from tests.faults.raw_server import Connection, RawServer, answers, response
@@ -63,6 +70,39 @@ def test_a_signal_during_start_up_has_cost_nothing(
     assert len(outcome.stderr.splitlines()) == 1
     assert raw.connections == 0
     injected(run.returncode == 128 + number, f"{number.name} while {module} is imported")
+
+
+_IN_A_CLASS = """
+import dataclasses, signal
+named = dataclasses.Field.__set_name__
+def __set_name__(self, owner, name):
+    if (owner.__name__, name) == ("CLASS", "FIELD"):
+        signal.raise_signal(NUMBER)
+    named(self, owner, name)
+dataclasses.Field.__set_name__ = __set_name__
+"""
+
+
+@each_signal
+@pytest.mark.parametrize(
+    "field", ["Environment.interrupts", "ImageRequest.params"], ids=["before main", "after it"]
+)
+def test_a_signal_while_a_class_is_made_is_no_bug(
+    program: Program, raw: RawServer, injected: Injected, number: signal.Signals, field: str
+) -> None:
+    """Python 3.11 raises a RuntimeError of it."""
+    owner, _, name = field.partition(".")
+    code = _IN_A_CLASS.replace("CLASS", owner).replace("FIELD", name)
+    code = code.replace("NUMBER", str(int(number)))
+    (program.cwd / "site").mkdir()
+    (program.cwd / "site" / "sitecustomize.py").write_text(code)
+    with start(program, raw, env=program.env | looking_first_in(program.cwd / "site")) as run:
+        outcome = ended(run)
+
+    assert outcome.stderr.startswith(NOTHING_SENT)
+    assert len(outcome.stderr.splitlines()) == 1
+    assert raw.connections == 0
+    injected(outcome.exit_code == 128 + number, f"{number.name} while a class is made")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc/net/tcp is Linux's")
