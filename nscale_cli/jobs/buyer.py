@@ -1,6 +1,6 @@
 """What a worker does with a job: buy it, and save what comes, whatever else happens."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -12,8 +12,8 @@ from nscale_cli.errors import (
     Stopped,
 )
 from nscale_cli.jobs.budget import Budget
-from nscale_cli.jobs.collect import Collected, collect, keep_incomplete
-from nscale_cli.jobs.job import Job, JobProgress, JobResult, Stage
+from nscale_cli.jobs.collect import ReplySink
+from nscale_cli.jobs.job import Collected, Job, JobProgress, JobResult, Stage
 from nscale_cli.jobs.retry import buy
 from nscale_cli.jobs.save import Store
 from nscale_cli.request import SavedImage
@@ -38,18 +38,31 @@ class _Attempts:
     """The attempts at one job: each is paid for out of the budget, and written down before."""
 
     job: Job
+    progress: JobProgress
+    store: Store
     budget: Budget | None
     journal: Journal | None
 
-    def begin(self, number: int) -> None:
+    def begin(self, number: int) -> ReplySink:
         if self.budget is not None:
             self.budget.reserve(self.job)
         if self.journal is not None:
             self.journal.begin(self.job, number)
+        return ReplySink(self.job, self.store, again=number > 1)
 
-    def failed(self, error: NscaleError) -> None:
+    def failed(self, error: NscaleError) -> NscaleError:
         if self.budget is not None:
             self.budget.end_attempt(self.job, error.billed)
+        if self.progress.given_up or self.progress.state.reply is not None:
+            return error  # the coordinator has kept what came; or it is what the reply says
+        collected = _what_came(self.progress, final=True)
+        self.progress.earlier.append(collected)
+        return _with_what_came(error, collected, self.job)
+
+    @property
+    def complete(self) -> bool:
+        images = sum(len(collected.images) for collected in self.progress.earlier)
+        return images >= self.job.request.count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,48 +78,43 @@ class Buyer:
 
     def run(self, job: Job, progress: JobProgress) -> JobResult:
         """Buy the job and save its images; a failure is part of the result."""
+        errors: tuple[NscaleError, ...] = ()
         collected, crash = Collected(), None
+        attempts = _Attempts(job, progress, self.store, self.budget, self.journal)
         try:
-            reply = buy(
-                job,
-                progress,
-                self.client,
-                self.connection,
-                self.clock,
-                _Attempts(job, self.budget, self.journal),
-            )
+            arrival = buy(job, progress, self.client, self.connection, self.clock, attempts)
             progress.begin_collecting()
-            what = f"received {len(reply.body)} bytes, request id {reply.request_id}"
-            progress.tell(what, stage=Stage.RECEIVING)
-            collected = collect(reply, job, self.store)
+            reply = progress.state.reply
+            said = f", request id {reply.request_id}" if reply else ""
+            progress.tell(f"received {arrival.byte_count} bytes{said}", stage=Stage.RECEIVING)
+            collected = arrival.collected()
+            progress.earlier.append(collected)
         except NscaleError as error:
-            if not progress.given_up:  # else the coordinator has kept what came
-                error = self._with_what_came(error, job, progress)
-            collected = Collected(errors=(error,))
+            errors = (error,)
         except Exception as bug:
             crash = bug
-            unforeseen = InternalError(type(bug).__name__, billed=_billed(progress))
-            collected = Collected(errors=(unforeseen,))
-        result = self._result(job, progress, collected, crash)
+            errors = (InternalError(type(bug).__name__, billed=_billed(progress)),)
+        result = self._result(job, progress, errors, crash)
         # What nobody waits for any more is accounted for already, but for images that still came.
-        return result if progress.given_up and not result.images else self._settled(result)
+        late = progress.given_up and not collected.images
+        return result if late else self._settled(result)
 
     def give_up(self, job: Job, progress: JobProgress, signal_number: int | None) -> JobResult:
-        """Account for a job that was not waited for any longer, and keep what came of it."""
+        """Account for a job that was not waited for any longer, and keep what came of it.
+
+        After its deadline (no signal) what still comes is saved, as long as the process lives.
+        """
+        collected = _what_came(progress, final=signal_number is not None)
+        images = (*_images(progress), *collected.images)
         error: NscaleError
         if signal_number is None:
             error = timeout_error(self.connection, sent=progress.state.sent)
+            error = _with_what_came(error, collected, job)
         else:
-            error = stopped_error(signal_number, _billed(progress))
-        collected = Collected(errors=(self._with_what_came(error, job, progress),))
-        return self._settled(self._result(job, progress, collected, None))
-
-    def _with_what_came(self, error: NscaleError, job: Job, progress: JobProgress) -> NscaleError:
-        """Keep a reply that was not saved, and say in the error where it is."""
-        state = progress.state
-        if state.receiving and state.body and (state.reply is None or isinstance(error, Stopped)):
-            error.message += f"; {keep_incomplete(state.arrived, job, self.store)}"
-        return error
+            error = stopped_error(signal_number, _billed(progress), images)
+            error = error.but(message=_joined(error.message, collected.kept))
+        result = self._result(job, progress, (*collected.errors, error), None)
+        return self._settled(replace(result, images=images))
 
     def _settled(self, result: JobResult) -> JobResult:
         if self.budget is not None:
@@ -116,17 +124,46 @@ class Buyer:
         return result
 
     def _result(
-        self, job: Job, progress: JobProgress, collected: Collected, crash: Exception | None
+        self,
+        job: Job,
+        progress: JobProgress,
+        errors: tuple[NscaleError, ...],
+        crash: Exception | None,
     ) -> JobResult:
         reply = progress.state.reply
+        earlier = [error for collected in progress.earlier for error in collected.errors]
         return JobResult(
             job=job,
-            images=collected.images,
-            errors=collected.errors,
+            images=_images(progress),
+            errors=(*earlier, *errors),
             elapsed_seconds=self.clock.monotonic() - progress.start,
             request_id=reply.request_id if reply else None,
             crash=crash,
         )
+
+
+def _images(progress: JobProgress) -> tuple[SavedImage, ...]:
+    return tuple(image for collected in progress.earlier for image in collected.images)
+
+
+def _what_came(progress: JobProgress, *, final: bool) -> Collected:
+    """Keep what came of an attempt that failed, or is given up."""
+    if progress.arrival is None or not progress.state.receiving:
+        return Collected()
+    return progress.arrival.abort(final=final)
+
+
+def _with_what_came(error: NscaleError, collected: Collected, job: Job) -> NscaleError:
+    """Return an error that says what was kept of a reply that broke off."""
+    if not collected.images:
+        return error.but(message=_joined(error.message, collected.kept))
+    count, asked = len(collected.images), job.request.count
+    whole = "its image is saved" if asked == 1 else f"{count} of {asked} images are saved"
+    return error.but(message=_joined(error.message, whole, collected.kept), billed=Billed.YES)
+
+
+def _joined(*sentences: str) -> str:
+    return "; ".join(sentence for sentence in sentences if sentence)
 
 
 def stopped_error(
@@ -145,6 +182,8 @@ def stopped_error(
 
 
 def _billed(progress: JobProgress) -> Billed:
+    if _images(progress):
+        return Billed.YES
     reply = progress.state.reply
     if reply is not None and 200 <= reply.status < 300:
         return Billed.YES

@@ -1,8 +1,7 @@
 """From a paid reply to files: every image it holds, and whatever else was paid for, is kept."""
 
 import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 
 from nscale_cli.errors import (
     Billed,
@@ -12,7 +11,7 @@ from nscale_cli.errors import (
     ServiceFailed,
     UnusableReply,
 )
-from nscale_cli.jobs.job import Job
+from nscale_cli.jobs.job import Collected, Job
 from nscale_cli.jobs.save import (
     NOT_KEPT,
     IncomingImage,
@@ -33,45 +32,6 @@ _MAX_SAID = 20  # items of one reply that are no images
 _MAX_TRIES = 3
 _MAX_EXPLAINED_BYTES = 1024 * 1024
 _MAX_WAIT_SECONDS = 5.0  # for a disk that stands still, of somebody who gives the reply up
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Collected:
-    """What came of a reply: the images, and what is wrong with it or with parts of it.
-
-    `kept` says where a reply that broke off is kept; it is empty where there is nothing to keep.
-    """
-
-    images: tuple[SavedImage, ...] = ()
-    errors: tuple[NscaleError, ...] = ()
-    kept: str = ""
-
-
-def collect(reply: Reply, job: Job, store: Store) -> Collected:
-    """Save what a whole reply of success holds. It was paid for, so nothing is raised."""
-    sink: ReplySink | None = None
-    tries = 0
-    while tries < _MAX_TRIES:
-        tries += 1
-        try:
-            if sink is None:
-                begun = ReplySink(job, store)
-                begun.begin(reply)
-                begun.feed(reply.body)
-                sink = begun
-            return sink.collected()
-        except Exception:  # no memory, say, which may be there again in a moment
-            continue
-    lost = NotSaved("the reply was received and paid for, but could not be kept")
-    return Collected(images=sink.images if sink else (), errors=(lost,))
-
-
-def keep_incomplete(body: bytes | bytearray, job: Job, store: Store) -> str:
-    """Keep the part of a reply that arrived, and return the words that say where it is."""
-    try:
-        return f"it is kept at {keep([body], '-incomplete-reply.json', job, store)}"
-    except NotSaved:
-        return NOT_KEPT
 
 
 class _Images:
@@ -150,7 +110,7 @@ class _Images:
 class ReplySink:
     """Takes a reply of success as it arrives, and puts each image on the disk once it is whole.
 
-    `begin`, `feed` and `finish` are for whoever reads the reply, then `collected` or, where it
+    `begin`, `feed` and `finish` are for whoever reads the reply; then `collected` or, where it
     broke off, `abort`. A short reply may be an error, so it is looked into only by those last
     two. `again`: an earlier attempt at the job may have left images under its names.
     """
@@ -167,15 +127,21 @@ class ReplySink:
         self._packed = bytearray()  # the reply as it came, where a content coding is to be undone
         self._start: bytearray | None = bytearray()  # of a reply that may be an error
         self._failure: Exception | None = None  # with which the stream could not go on
-        self._unread: list[bytes] = []  # what came from then on
         self._read_count: int | None = None  # how many bytes came until then
+        self._unread: list[bytes] = []  # what came from then on
         self._over = False
-        self._kept = ""
+        self._kept, self._kept_count = "", -1
 
     @property
     def images(self) -> tuple[SavedImage, ...]:
         """What is on the disk so far."""
         return self._images.saved
+
+    @property
+    def byte_count(self) -> int:
+        """How much has come, without content codings."""
+        unread = sum(map(len, self._unread))
+        return self._stream.byte_count + len(self._start or b"") + unread
 
     def begin(self, reply: Reply, content_encodings: str = "") -> None:
         """Take the status and the headers."""
@@ -200,15 +166,9 @@ class ReplySink:
             return bytes(self._start or b"")
 
     def collected(self) -> Collected:
-        """Return what came of the whole reply."""
+        """Return what came of the whole reply. It was paid for, so nothing is raised."""
         with self._lock:
-            self._read_start()
-            if self._failure is None:
-                try:
-                    return self._judged()
-                except Exception as failure:  # a bug, or no memory: the reply is kept as it came
-                    self._failure = failure
-            return self._unjudged(self._failure)
+            return self._surely(self._judged)
 
     def abort(self, *, final: bool = True) -> Collected:
         """Keep what came of a reply that broke off, or is given up; any thread may do so.
@@ -216,20 +176,35 @@ class ReplySink:
         With `final` nothing more is taken from now on.
         """
         if not self._lock.acquire(timeout=_MAX_WAIT_SECONDS):
-            return Collected(images=self.images)
+            return Collected(images=self.images)  # the disk stands still
         try:
-            self._read_start()
-            kept = ""
-            if self._stream.is_short:
-                kept = self._images.keep_rest()
-            elif self._stream.byte_count and not self._images.are_enough:
-                kept = self._keep_reply("-incomplete-reply.json")
             self._over = final
-            if final:
-                self._images.drop_arriving()
-            return Collected(images=self.images, errors=tuple(self._errors()), kept=kept)
+            return self._surely(self._cut_off)
         finally:
             self._lock.release()
+
+    def _surely(self, work: Callable[[], Collected]) -> Collected:
+        """Do the work; where that fails, keep the reply as it came."""
+        tries = 0
+        while tries < _MAX_TRIES:
+            tries += 1
+            try:
+                self._read_start()
+                return work() if self._failure is None else self._unjudged(self._failure)
+            except Exception as failure:  # a bug; or no memory, which may be there in a moment
+                self._failure = failure
+        lost = NotSaved("the reply was received and paid for, but could not be kept")
+        return Collected(images=self.images, errors=(lost,))
+
+    def _cut_off(self) -> Collected:
+        kept = ""
+        if self._stream.is_short:
+            kept = self._images.keep_rest()
+        elif self._stream.byte_count and not self._images.are_enough:
+            kept = self._keep_reply("-incomplete-reply.json")
+        if self._over:
+            self._images.drop_arriving()
+        return Collected(images=self.images, errors=tuple(self._errors()), kept=kept)
 
     def _read(self, data: bytes) -> None:
         """Take some of the reply without its content codings."""
@@ -238,19 +213,18 @@ class ReplySink:
                 self._start += data
                 return
             self._read_start()
-        if self._failure is not None:
-            self._unread.append(data)
-            if sum(map(len, self._unread)) > MAX_TEXT_BYTES:
-                raise too_large(MAX_TEXT_BYTES)
-            return
         before = self._stream.byte_count
         try:
-            self._stream.feed(data)
+            if self._failure is None:
+                self._stream.feed(data)
+                return
         except NscaleError:
             raise
         except Exception as failure:  # a bug, or no memory: from here on it is only kept
-            self._failure = failure
-            self._read_count, self._unread = before, [data]
+            self._failure, self._read_count = failure, before
+        self._unread.append(data)
+        if sum(map(len, self._unread)) > MAX_TEXT_BYTES:
+            raise too_large(MAX_TEXT_BYTES)
 
     def _read_start(self) -> None:
         if self._start is not None:
@@ -260,7 +234,7 @@ class ReplySink:
 
     def _whole(self) -> Iterator[bytes | bytearray]:
         """Yield the reply as it came."""
-        if self._decoder.damaged:
+        if self._decoder.damaged or (self._decoder.packed and self._failure is not None):
             yield self._packed
             return
         rebuilt = self._stream.rebuilt(self._images.pieces_of)
@@ -349,12 +323,13 @@ class ReplySink:
 
     def _keep_reply(self, ending: str) -> str:
         """Keep the reply as far as it came, once; return the words that say where it is."""
-        if not self._kept:
+        if self._kept_count != self.byte_count:
             try:
                 path = keep(self._whole(), ending, self._job, self._store)
                 self._kept = f"it is kept at {path}"
             except NotSaved:
                 self._kept = NOT_KEPT
+            self._kept_count = self.byte_count
         return self._kept
 
 

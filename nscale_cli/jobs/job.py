@@ -5,10 +5,11 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from nscale_cli.errors import Billed, NscaleError
 from nscale_cli.request import ImageRequest, SavedImage
-from nscale_cli.service.request_state import RequestState
+from nscale_cli.service.request_state import RequestState, Sink
 from nscale_cli.storage.names import Target
 
 
@@ -68,6 +69,32 @@ class JobResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What came of a reply: the images, and what is wrong with it or with parts of it.
+
+    `kept` says where a reply that broke off is kept; it is empty where there is nothing to keep.
+    """
+
+    images: tuple[SavedImage, ...] = ()
+    errors: tuple[NscaleError, ...] = ()
+    kept: str = ""
+
+
+class Arrival(Sink, Protocol):
+    """The reply of one attempt, saved while it arrives."""
+
+    @property
+    def byte_count(self) -> int:
+        """How much of it has come."""
+
+    def collected(self) -> Collected:
+        """Return what came of the whole reply."""
+
+    def abort(self, *, final: bool = True) -> Collected:
+        """Keep what came of a reply that broke off, or is given up; any thread may do so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobEvent:
     """News of a job under way: a new stage, with a text for --debug, or a text for the user."""
 
@@ -80,7 +107,8 @@ class JobProgress:
     """A job under way: its worker writes, the coordinator reads, and one of them ends it.
 
     `deadline` is a moment of the clock, which the coordinator moves where the process was asleep.
-    `stop` is set where nothing more is to be sent. `state` is of the latest attempt.
+    `stop` is set where nothing more is to be sent. `state` and `arrival` are of the latest
+    attempt, `earlier` is what came of those before.
     """
 
     def __init__(
@@ -95,15 +123,19 @@ class JobProgress:
         """Begin with nothing sent."""
         self.job, self.start, self.deadline, self.stop = job, start, deadline, stop
         self.state = RequestState()
+        self.arrival: Arrival | None = None
+        self.earlier: list[Collected] = []
         self.billed_before = False
         self._tell = tell
         self._lock = threading.Lock()
         self._collecting = self._given_up = False
 
-    def begin_attempt(self) -> RequestState:
-        """Return the state of a further attempt."""
+    def begin_attempt(self, arrival: Arrival) -> RequestState:
+        """Return the state of a further attempt, whose reply goes to `arrival`."""
         self.billed_before = self.may_be_billed
+        self.arrival = arrival
         self.state = RequestState(
+            sink=arrival,
             on_sent=lambda: self.tell(stage=Stage.SENT),
             on_reply=lambda: self.tell(stage=Stage.RECEIVING),
         )

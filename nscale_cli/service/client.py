@@ -8,15 +8,15 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from nscale_cli.connection import Connection
-from nscale_cli.errors import ServiceFailed
 from nscale_cli.request import ImageRequest
 from nscale_cli.service import lazy_types
 from nscale_cli.service.content_encodings import decompress
 from nscale_cli.service.replies import Reply
-from nscale_cli.service.request_state import MAX_REPLY_BYTES, RequestState
+from nscale_cli.service.request_state import RequestState
 from nscale_cli.service.transport_errors import construction_error, timeout_error, transport_error
 from nscale_cli.terminal.time import run_with_timeout
 
@@ -201,26 +201,13 @@ def _build_sdk(
 
 def _take(state: RequestState, response: "httpx2.Response") -> None:
     # Raw, so that a reply that cannot be unpacked is kept, and a small one cannot become huge.
-    state.content_encodings = response.headers.get("content-encoding", "")
-    raw = state.body
+    reply, sink = _reply(response, b""), state.sink
+    sink.begin(reply, response.headers.get("content-encoding", ""))
     for chunk in response.iter_raw():
-        raw += chunk
-        if len(raw) > MAX_REPLY_BYTES:
-            raise _too_large()
-    state.body = decompress(raw, state.content_encodings, limit=MAX_REPLY_BYTES + 1)
-    state.content_encodings = ""
-    if len(state.body) > MAX_REPLY_BYTES:
-        raise _too_large()
-    state.reply = _reply(response, state.body)
+        sink.feed(chunk)
+    state.reply = replace(reply, body=sink.finish())
 
 
-def _too_large() -> ServiceFailed:
-    return ServiceFailed(
-        f"the reply is larger than {MAX_REPLY_BYTES >> 20} MiB; reading stopped",
-        hint="ask for fewer or smaller images at once",
-    )
-
-
-def _reply(response: "httpx2.Response", body: bytearray) -> Reply:
+def _reply(response: "httpx2.Response", body: bytes | bytearray) -> Reply:
     headers = {name.lower(): value for name, value in response.headers.items()}
     return Reply(status=response.status_code, body=bytes(body), headers=headers)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.errors import ExitCode
-from nscale_cli.jobs.collect import collect
+from nscale_cli.jobs.collect import ReplySink
 from nscale_cli.jobs.job import Job
 from nscale_cli.jobs.result import GenerateResult
 from nscale_cli.jobs.save import Store
@@ -299,7 +299,11 @@ def test_no_reply_is_a_bug(document: object, count: int) -> None:
             write_answer=terminal.write_answer,
             warn=terminal.warn,
         )
-        collected = collect(reply, Job(id="1", request=request, target=target), store)
+        sink = ReplySink(Job(id="1", request=request, target=target), store)
+        sink.begin(reply)
+        sink.feed(reply.body)
+        assert sink.finish() == reply.body
+        collected = sink.collected()
         result = GenerateResult(
             request=request,
             images=collected.images,

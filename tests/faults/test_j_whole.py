@@ -76,7 +76,7 @@ from datetime import datetime
 from pathlib import Path
 
 from nscale_cli.redact import Redactor
-from nscale_cli.jobs.collect import collect
+from nscale_cli.jobs.collect import ReplySink
 from nscale_cli.request import ImageRequest, Size
 from nscale_cli.storage.files import leave_whole_copies
 from nscale_cli.storage.names import plan
@@ -98,11 +98,17 @@ while untouched < 3:
         warn=lambda text: None,
     )
     job = Job(id="1", request=request, target=target)
-    reply = Reply(status=200, body=body, headers={})
+    reply, sink = Reply(status=200, body=b"", headers={}), ReplySink(job, store)
     escaped = "nothing"
     _testcapi.set_nomemory(first, first + int(burst))
     try:
-        collected = collect(reply, job, store)
+        sink.begin(reply)
+        for start in range(0, len(body), 65536):
+            sink.feed(body[start : start + 65536])
+        sink.finish()
+        collected = sink.collected()
+    except MemoryError:  # as the client's own: the reply cannot be read to its end
+        collected = sink.abort()
     except BaseException as error:
         escaped = type(error).__name__
     try:  # whether the fault came too late for the save
@@ -112,7 +118,7 @@ while untouched < 3:
         untouched += 1
     _testcapi.remove_mem_hooks()
     leave_whole_copies()  # as the program does when it ends
-    said = " ".join(problem.message for problem in collected.errors)
+    said = " ".join([collected.kept, *(problem.message for problem in collected.errors)])
     whole = [path for path in folder.rglob("*") if path.is_file() and
              path.read_bytes() in (image, body)]
     recorded = [saved.path for saved in collected.images]
