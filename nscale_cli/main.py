@@ -7,7 +7,7 @@ from itertools import takewhile
 
 from nscale_cli import __version__
 from nscale_cli.config.settings import KEY_VARIABLES
-from nscale_cli.errors import ExitCode, InternalError, NscaleError, Stopped, UsageError
+from nscale_cli.errors import Billed, ExitCode, InternalError, NscaleError, Stopped, UsageError
 from nscale_cli.redact import excerpt
 from nscale_cli.terminal.context import Environment
 from nscale_cli.terminal.signals import Interrupted, Interrupts
@@ -47,8 +47,7 @@ def run(arguments: list[str], environment: Environment) -> int:
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else ExitCode.OK
     except Exception as bug:
-        _explain(bug, environment.terminal)
-        return _fail(_internal_error(bug), environment)
+        return _fail(_internal_error(bug, arguments, environment), environment)
 
 
 def _clear_up() -> None:
@@ -81,6 +80,9 @@ def _invoke(arguments: list[str], environment: Environment) -> int:
     from nscale_cli.output.result import report
 
     report(result, environment.terminal, as_json=environment.invocation.as_json)
+    if result.crash is not None:
+        hint = _tell_crash(result.crash, arguments, environment)
+        environment.terminal.say(hint, label="hint", style="bold")
     result.show(environment)
     return int(result.exit_code)
 
@@ -115,22 +117,36 @@ def _fail(error: NscaleError, environment: Environment) -> int:
     return error.code
 
 
-def _internal_error(bug: Exception) -> InternalError:
+def _internal_error(
+    bug: Exception, arguments: Sequence[str], environment: Environment
+) -> InternalError:
     import traceback
 
     frame = traceback.extract_tb(bug.__traceback__)[-1]
     place = f"{os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119 - text only
     return InternalError(
         f"this is a bug in nscale: {type(bug).__name__} at {place}: {excerpt(str(bug))}",
-        hint="please report it, with the output of the same command with --debug",
+        hint=_tell_crash(bug, arguments, environment),
+        billed=Billed.MAYBE if environment.invocation.buying else Billed.NO,
     )
 
 
-def _explain(bug: Exception, terminal: Terminal) -> None:
+def _tell_crash(bug: Exception, arguments: Sequence[str], environment: Environment) -> str:
+    """Write down all that is known of a bug, and return what the user can do about it."""
     import traceback
 
     for frame in traceback.extract_tb(bug.__traceback__):
-        terminal.debug(f"{frame.filename}:{frame.lineno} in {frame.name}")
+        environment.terminal.debug(f"{frame.filename}:{frame.lineno} in {frame.name}")
+    path = None
+    try:
+        from nscale_cli.output.crash_log import write_crash_log
+
+        path = write_crash_log(bug, arguments, environment)
+    except Exception as second:  # it must not come before the user instead of the first
+        environment.terminal.debug(f"no crash log: {type(second).__name__}")
+    what = "please report it" + (f", with {path}" if path else "")
+    before = "look at your usage page before running it again; "
+    return f"{before if environment.invocation.buying else ''}{what}"
 
 
 def _decoded(arguments: Sequence[str]) -> list[str]:

@@ -5,13 +5,21 @@ import io
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from nscale_cli import __version__
 from nscale_cli.errors import ExitCode, NscaleError
 from nscale_cli.jobs import generate
+from nscale_cli.jobs.buyer import Buyer
+from nscale_cli.jobs.job import Job, JobProgress, JobResult
+from nscale_cli.jobs.run import Engine
+from nscale_cli.output import crash_log
 from nscale_cli.sandbox.server import Sandbox
 from nscale_cli.service.client import Client
 from tests.conftest import KEY, Cli, Program, Stream
@@ -45,7 +53,7 @@ def test_a_bug_is_one_line_and_exit_code_1(cli: Cli, bug: None) -> None:
     assert outcome.exit_code == 1
     first, second = outcome.stderr.splitlines()
     assert first.startswith("error: this is a bug in nscale: KeyError at test_main.py:")
-    assert first.endswith(": '[key hidden]'")
+    assert first.endswith(": '[key hidden]'. Nothing was billed.")
     assert second.startswith("hint: please report it")
 
 
@@ -58,11 +66,105 @@ def test_debug_shows_where_a_bug_is(cli: Cli, bug: None) -> None:
     assert any("images_generate.py" in frame for frame in frames)
 
 
-def test_a_bug_is_one_json_document_as_well(cli: Cli, bug: None) -> None:
-    """`billed` is maybe: a bug promises nothing."""
-    (error,) = cli("images", "generate", "x", "-a", KEY, "--json").document["errors"]
+def log_of(hint: str) -> Path:
+    """Return the crash log that a hint names."""
+    return Path(hint.partition("please report it, with ")[2].strip())
 
-    assert (error["code"], error["billed"]) == ("bug", "maybe")
+
+def test_a_bug_before_anything_is_sent_has_cost_nothing(cli: Cli, bug: None) -> None:
+    """In words as in JSON; and nothing has to be run again to report it."""
+    outcome = cli("images", "generate", "x", "-a", KEY, "--json")
+
+    (error,) = outcome.document["errors"]
+    assert (error["code"], error["billed"]) == ("bug", "no")
+    first, second = outcome.stderr.splitlines()
+    assert first.endswith(". Nothing was billed.")
+    assert second == f"hint: {error['hint']}"
+    assert error["hint"].startswith("please report it, with ")
+    assert log_of(error["hint"]).is_file()
+
+
+def test_a_bug_while_buying_may_have_cost_something(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug promises nothing, and says so in words as in JSON."""
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise KeyError(KEY)
+
+    monkeypatch.setattr(Engine, "results", fail)
+    nowhere = ("--base-url", "http://127.0.0.1:9/v1")
+    outcome = cli("images", "generate", "x", "-a", KEY, "--json", *nowhere)
+
+    (error,) = outcome.document["errors"]
+    assert (outcome.exit_code, error["code"], error["billed"]) == (1, "bug", "maybe")
+    assert "The image may have been made, and billed.\n" in outcome.stderr
+    assert error["hint"].startswith("look at your usage page before running it again; ")
+    assert log_of(error["hint"]).is_file()
+
+
+def test_a_crash_log_holds_what_helps_and_no_key(cli: Cli, bug: None, tmp_path: Path) -> None:
+    """For its owner alone. The prompt, and the values of options, are nobody else's business."""
+    outcome = cli(
+        "images", "generate", "a private prompt", f"-a{KEY}", "--base-url=http://127.0.0.1:9/v1"
+    )
+
+    path = log_of(outcome.stderr)
+    assert path.parent == tmp_path / "home/.local/state/nscale"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    text = path.read_text()
+    assert text.startswith(f"nscale {__version__} images generate\noptions: -a --base-url\n")
+    assert "openai 3." in text
+    assert "Traceback (most recent call last):" in text
+    assert "images_generate.py" in text
+    assert text.endswith("KeyError: '[key hidden]'\n")
+    assert not any(word in text for word in (KEY, KEY[3:12], "private prompt", "127.0.0.1"))
+
+
+def test_a_crash_log_is_in_another_place_where_the_first_takes_none(
+    cli: Cli, bug: None, tmp_path: Path
+) -> None:
+    """As a file in the way of the directory."""
+    (tmp_path / "taken").write_text("")
+    (tmp_path / "other").mkdir()
+    env = {"XDG_STATE_HOME": str(tmp_path / "taken"), "TMPDIR": str(tmp_path / "other")}
+
+    path = log_of(cli("images", "generate", "x", "-a", KEY, env=env).stderr)
+
+    assert path.parent == tmp_path / "other"
+    assert path.name.startswith("nscale-crash-")
+
+
+def test_a_bug_whose_log_cannot_be_written_is_told_all_the_same(
+    cli: Cli, bug: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second failure does not come before the user instead of the first."""
+
+    def fail(*arguments: object) -> None:
+        raise RecursionError
+
+    for failure in (lambda *arguments: None, fail):
+        monkeypatch.setattr(crash_log, "write_crash_log", failure)
+        outcome = cli("images", "generate", "x", "-a", KEY)
+
+        assert outcome.exit_code == 1
+        assert outcome.stderr.endswith("Nothing was billed.\nhint: please report it\n")
+
+
+def test_a_bug_behind_the_first_image_keeps_the_image_and_leaves_a_log(
+    generate: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is saved is reported as ever."""
+    run = Buyer.run
+
+    def crash(self: Buyer, job: Job, progress: JobProgress) -> JobResult:
+        return replace(run(self, job, progress), crash=KeyError("x"))
+
+    monkeypatch.setattr(Buyer, "run", crash)
+    outcome = generate("x", "-z", "64x64")
+
+    assert outcome.stdout.endswith("/x.png\n")
+    assert log_of(outcome.stderr).read_text().endswith("KeyError: 'x'\n")
 
 
 def test_a_failure_that_cannot_be_written_keeps_its_exit_code(cli: Cli) -> None:

@@ -137,6 +137,27 @@ MUTANTS = (
         "tests/commands/test_config.py -k editor",
     ),
     Mutant(
+        "crash-logs-key",
+        "output/crash_log.py",
+        "clean(redact(line))",
+        "clean(line)",
+        "tests/test_main.py -k crash_log",
+    ),
+    Mutant(
+        "crash-logs-values",
+        "output/crash_log.py",
+        "yield word[:2]",
+        "yield word",
+        "tests/test_main.py -k crash_log",
+    ),
+    Mutant(
+        "bill-of-a-bug",
+        "main.py",
+        "Billed.MAYBE if environment.invocation.buying else Billed.NO",
+        "Billed.NO",
+        "tests/test_main.py -k bug",
+    ),
+    Mutant(
         "private-keys",
         "storage/disk.py",
         "OWNER_ONLY = 0o600",

@@ -93,7 +93,8 @@ class Buyer:
             errors = (error,)
         except Exception as bug:
             crash = bug
-            errors = (InternalError(type(bug).__name__, billed=_billed(progress)),)
+            what = f"this is a bug in nscale: {type(bug).__name__}"
+            errors = (InternalError(what, billed=_billed(progress)),)
         result = self._result(job, progress, errors, crash)
         # What nobody waits for any more is accounted for already, but for images that still came.
         late = progress.given_up and not collected.images

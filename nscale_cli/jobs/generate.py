@@ -64,6 +64,7 @@ def run_generate(order: Order, environment: Environment) -> GenerateResult:
         problems=result.errors,
         elapsed_seconds=result.elapsed_seconds,
         usd_per_megapixel=order.prices.usd_per_megapixel(order.request.model),
+        crash=result.crash,
     )
 
 
@@ -115,6 +116,7 @@ def _engine(order: Order, client: Client, environment: Environment) -> Engine:
             terminal.debug(event.text)
 
     environment.interrupts.hold(stop.request)
+    environment.invocation.buying = True
     return Engine(
         buyer,
         policy=Policy(workers=1),

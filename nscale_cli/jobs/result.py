@@ -13,7 +13,8 @@ _WORST_FIRST = (ExitCode.NOT_SAVED, ExitCode.INCOMPLETE, ExitCode.SAVED_ELSEWHER
 class GenerateResult:
     """What one run made. `problems` are failures of parts of it, or of the whole.
 
-    `usd_per_megapixel` is None where the service's price is unknown.
+    `usd_per_megapixel` is None where the service's price is unknown. `crash` is what the code did
+    not foresee.
     """
 
     request: ImageRequest
@@ -21,6 +22,7 @@ class GenerateResult:
     problems: tuple[NscaleError, ...]
     elapsed_seconds: float
     usd_per_megapixel: float | None
+    crash: Exception | None = None
 
     @property
     def cost_usd(self) -> float | None:

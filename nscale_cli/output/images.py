@@ -39,6 +39,11 @@ class Generated(Result):
         return self.made.problems
 
     @property
+    def crash(self) -> Exception | None:
+        """What the code did not foresee."""
+        return self.made.crash
+
+    @property
     def exit_code(self) -> ExitCode:
         """The gravest error's code, or OK."""
         return self.made.exit_code

@@ -15,7 +15,7 @@ _BILLED_SENTENCES = {
     Billed.YES: "The request was billed.",
 }
 # Where nothing can have been paid for, a sentence about the bill would only be noise.
-_PLAIN_CODES = (ExitCode.BUG, ExitCode.USAGE, ExitCode.STDOUT_FAILED)
+_PLAIN_CODES = (ExitCode.USAGE, ExitCode.STDOUT_FAILED)
 NO_IMAGES: Mapping[str, object] = {
     "model": None,
     "prompt": None,
@@ -74,6 +74,11 @@ class Result:
     def partial(self) -> bool:
         """Whether there is something of use in spite of the errors."""
         return False
+
+    @property
+    def crash(self) -> Exception | None:
+        """What the code did not foresee, where there is a result all the same."""
+        return None
 
     def notes(self) -> Iterable[str]:
         """Return what is said on stderr before the answer."""

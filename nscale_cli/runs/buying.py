@@ -106,7 +106,7 @@ class _Run:
     ) -> None:
         monotonic = environment.clock.monotonic
         self._ledger, self._order, self._watch = ledger, order, watch
-        self._interrupts = environment.interrupts
+        self._interrupts, self._invocation = environment.interrupts, environment.invocation
         self._rows: dict[str, PlannedRow] = {}  # those under way, and those that go again
         self._warnings: deque[str] = deque()
         self._crash: Exception | None = None
@@ -156,6 +156,7 @@ class _Run:
     def finish(self) -> RunEnd:
         """Run to the end."""
         self._interrupts.hold(self._stop.request)
+        self._invocation.buying = True
         try:
             self._note_all(self._engine.results(self._jobs()))
         except Interrupted as again:

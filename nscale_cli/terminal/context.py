@@ -11,10 +11,14 @@ from nscale_cli.terminal.time import Clock
 
 @dataclass(slots=True, kw_only=True)
 class Invocation:
-    """Which command the words name, as far as they are understood, and how it is to answer."""
+    """Which command the words name, as far as they are understood, and how it is to answer.
+
+    `buying`: from now on a request that costs money may have been sent.
+    """
 
     command: str = ""
     as_json: bool = False
+    buying: bool = False
 
 
 def _current_directory() -> Path:
