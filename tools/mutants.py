@@ -53,6 +53,13 @@ MUTANTS = (
         "tests/test_process.py -k another_service",
     ),
     Mutant(
+        "disguised-signals",
+        "terminal/signals.py",
+        "if _would_disguise(frame):",
+        "if False:",
+        "tests/faults/test_g_signals.py -k class_is_made",
+    ),
+    Mutant(
         "billed-retries",
         "jobs/retry.py",
         "again = connection.retry_billed and",
