@@ -1,7 +1,7 @@
 """What stands between this machine and an image: a look at each part, without paying."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -13,7 +13,8 @@ from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.errors import NscaleError
 from nscale_cli.preview.show import Preview
 from nscale_cli.preview.styles import PreviewOptions
-from nscale_cli.service.catalog import check_key
+from nscale_cli.service.catalog import KeyCheck, NoList, check_key
+from nscale_cli.service.replies import what_it_lacks
 from nscale_cli.terminal.streams import Terminal
 from nscale_cli.terminal.time import run_with_timeout
 
@@ -24,10 +25,14 @@ NO_KEY = ApiKey(value="none", source="nowhere")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What was found of one part, and the error where that part keeps images from being made."""
+    """What was found of one part, and the error where that part keeps images from being made.
+
+    `values` are the same for a script: numbers, truths and names, by the fields of the document.
+    """
 
     name: str
     text: str
+    values: Mapping[str, object]
     error: NscaleError | None = None
 
 
@@ -36,24 +41,48 @@ def about_the_program() -> Iterator[Finding]:
     import platform
     from importlib.metadata import version
 
-    yield Finding(name="nscale", text=__version__)
+    yield Finding(name="nscale", text=__version__, values={"nscale": __version__})
+    python = platform.python_version()
+    system = f"{platform.system()} {platform.release()} {platform.machine()}"
     yield Finding(
         name="python",
-        text=f"{platform.python_version()} ({platform.python_implementation()}), "
-        f"{platform.system()} {platform.release()} {platform.machine()}",
+        text=f"{python} ({platform.python_implementation()}), {system}",
+        values={"python": python, "system": system},
     )
-    versions = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
-    yield Finding(name="libraries", text=versions)
+    versions = {name: version(name) for name in _LIBRARIES}
+    text = ", ".join(f"{name} {number}" for name, number in versions.items())
+    yield Finding(name="libraries", text=text, values={"libraries": versions})
 
 
 def about_the_settings(settings: Settings, terminal: Terminal) -> Iterator[Finding]:
     """Yield where the settings are, and what would be asked for."""
     path = config_path(terminal.env)
-    yield Finding(name="settings", text=f"{path}{'' if path.exists() else ' (not there)'}")
-    yield Finding(name="cache", text=str(cache_directory(terminal.env)))
+    there = path.exists()
+    yield Finding(
+        name="settings",
+        text=f"{path}{'' if there else ' (not there)'}",
+        values={"settings": str(path), "settings_exist": there},
+    )
+    cache = str(cache_directory(terminal.env))
+    yield Finding(name="cache", text=cache, values={"cache": cache})
     if settings.profile:
-        yield Finding(name="profile", text=f"{settings.profile} ({settings.sources['profile']})")
-    yield Finding(name="model", text=f"{settings.model} ({settings.sources['model']})")
+        yield Finding(
+            name="profile",
+            text=f"{settings.profile} ({settings.sources['profile']})",
+            values={"profile": settings.profile},
+        )
+    source = settings.sources["model"]
+    yield Finding(
+        name="model",
+        text=f"{settings.model} ({source})",
+        values={"model": settings.model, "model_source": source},
+    )
+
+
+def about_the_key(connection: Connection) -> Finding:
+    """Return where the key comes from."""
+    source = connection.api_key.source
+    return Finding(name="key", text=f"from {source}", values={"key_source": source})
 
 
 def about_the_service(connection: Connection) -> Iterator[Finding]:
@@ -61,41 +90,64 @@ def about_the_service(connection: Connection) -> Iterator[Finding]:
 
     Without a key (NO_KEY) only the first.
     """
-    yield Finding(name="service", text=connection.base_url)
+    url = connection.base_url
+    yield Finding(name="service", text=url, values={"service": url})
     proxy = _proxy(connection)
-    yield Finding(name="proxy", text=proxy or "none")
+    yield Finding(name="proxy", text=proxy or "none", values={"proxy": proxy})
     if not proxy:
         yield _lookup(connection)
     start = time.monotonic()
     check = check_key(connection)
-    milliseconds = (time.monotonic() - start) * 1000
+    milliseconds = round((time.monotonic() - start) * 1000)
     if check.http_status is None:
         assert check.error is not None
-        yield Finding(name="answer", text=check.error.message, error=check.error)
+        yield Finding(
+            name="answer",
+            text=check.error.message,
+            values={"answer_status": None, "answer_milliseconds": milliseconds},
+            error=check.error,
+        )
         return
     secure = "plain http" if connection.uses_plain_http else "https, its certificate is accepted"
-    text = f"{check.http_status} in {milliseconds:.0f} ms with the client's start; {secure}"
-    yield Finding(name="answer", text=text)
+    yield Finding(
+        name="answer",
+        text=f"{check.http_status} in {milliseconds} ms with the client's start; {secure}",
+        values={"answer_status": check.http_status, "answer_milliseconds": milliseconds},
+    )
     if connection.api_key is not NO_KEY:
-        words = {True: "yes", False: "no", None: "not known"}[check.valid]
-        yield Finding(name="key accepted", text=words, error=check.error)
+        yield _about_acceptance(check, connection)
+
+
+def _about_acceptance(check: KeyCheck, connection: Connection) -> Finding:
+    """Return whether the key is accepted; that nobody can tell keeps no image from being made."""
+    values = {"key_accepted": check.valid}
+    if isinstance(check.error, NoList) and not what_it_lacks(connection):
+        return Finding(name="key accepted", text=check.error.message, values=values)
+    words = {True: "yes", False: "no", None: "not known"}[check.valid]
+    return Finding(name="key accepted", text=words, values=values, error=check.error)
 
 
 def about_the_terminal(settings: Settings, terminal: Terminal) -> Iterator[Finding]:
     """Yield what the terminal is, and how -p would draw there."""
-    size, env = terminal.size(), terminal.env
+    size, env, is_terminal = terminal.size(), terminal.env, terminal.stderr_is_tty
     term = env.get("TERM") or "not set"
-    if terminal.stderr_is_tty:
-        text = f"{size.columns}x{size.lines}, TERM {term}"
-    else:
-        text = f"standard error is no terminal, TERM {term}"
-    yield Finding(name="terminal", text=text)
+    where = f"{size.columns}x{size.lines}" if is_terminal else "standard error is no terminal"
+    yield Finding(
+        name="terminal",
+        text=f"{where}, TERM {term}",
+        values={
+            "terminal": is_terminal,
+            "columns": size.columns if is_terminal else None,
+            "lines": size.lines if is_terminal else None,
+            "term": env.get("TERM") or None,
+        },
+    )
     chosen = {
         style: Preview(PreviewOptions(style=style), terminal).style()
         for style in (settings.preview_style, "auto")
     }
     styles = ", ".join(f"{name}: {style}" for name, style in chosen.items())
-    yield Finding(name="preview", text=styles)
+    yield Finding(name="preview", text=styles, values={"preview": chosen})
 
 
 def _proxy(connection: Connection) -> str | None:
@@ -120,6 +172,9 @@ def _lookup(connection: Connection) -> Finding:
     try:
         run_with_timeout(_MAX_LOOKUP_SECONDS, lambda: socket.getaddrinfo(host, port))
     except (OSError, UnicodeError) as error:
-        return Finding(name="dns", text=f"{host}: {getattr(error, 'strerror', None) or error}")
-    milliseconds = (time.monotonic() - start) * 1000
-    return Finding(name="dns", text=f"{host} in {milliseconds:.0f} ms")
+        reason = str(getattr(error, "strerror", None) or error)
+        values = {"dns_milliseconds": None, "dns_error": reason}
+        return Finding(name="dns", text=f"{host}: {reason}", values=values)
+    milliseconds = round((time.monotonic() - start) * 1000)
+    found = {"dns_milliseconds": milliseconds, "dns_error": None}
+    return Finding(name="dns", text=f"{host} in {milliseconds} ms", values=found)

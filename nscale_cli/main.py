@@ -74,6 +74,7 @@ def _invoke(arguments: list[str], environment: Environment) -> int:
         context = getattr(error, "ctx", None)  # not every such error knows its own
         if context is not None:
             environment.invocation.command = command_of(context.command_path)
+            environment.invocation.given = context.params
         raise _usage_error(error, environment.invocation.command) from None
     if not result or isinstance(result, int):  # of help, and of what has no command
         return result or ExitCode.OK
@@ -110,7 +111,8 @@ def _fail(error: NscaleError, environment: Environment) -> int:
     terminal, invocation = environment.terminal, environment.invocation
     as_json = invocation.as_json and not terminal.answered  # there is one document, never two
     try:
-        report(Failure(command=invocation.command, error=error), terminal, as_json=as_json)
+        failure = Failure(command=invocation.command, error=error, given=invocation.given)
+        report(failure, terminal, as_json=as_json)
     except NscaleError as second:
         report_error(second, terminal)
         return error.code or second.code

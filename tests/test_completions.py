@@ -42,6 +42,12 @@ class Shell:
         while missing:
             del missing[self._terminal.expect_exact(missing)]
 
+    def screen_until(self, text: str) -> str:
+        """Return what has been shown up to `text`."""
+        self._terminal.expect_exact(text)
+        shown: str = self._terminal.before
+        return shown
+
     def line(self) -> str:
         """Return the command line as it stands."""
         self.press(SHOW_LINE)
@@ -322,3 +328,13 @@ def test_help_is_shown_beside_an_offer(shell: Shell) -> None:
     """Beside each option, zsh and fish show what each it means, whatever signs its help holds."""
     shell.press(f"nscale images generate --o{TAB}{TAB}")
     shell.expect("Open each saved image in the desktop's viewer.", "such as '{slug}-{index}.{ext}'")
+
+
+@pytest.mark.parametrize("shell", ["zsh autoloaded"], indirect=True)
+def test_an_offer_without_a_help_stands_alone(shell: Shell) -> None:
+    """Without the dashes that lead to one."""
+    shell.press(f"nscale images generate -m sandbox/{TAB}{TAB}")
+    listed = shell.screen_until("sandbox/wrong-size")
+
+    assert "sandbox/slow" in listed
+    assert "--" not in listed.partition("sandbox/disconnects")[2]

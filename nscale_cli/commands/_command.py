@@ -47,6 +47,7 @@ def command(*verbosity: str) -> Callable[[Callable[..., Any]], Callable[..., Any
         options += [_option(name, _VERBOSITY[name], default=False) for name in verbosity]
 
         def run(context: typer.Context, **values: Any) -> Any:
+            context.obj.invocation.given = values
             _heed({name: values[name] for name in verbosity}, context.obj)
             return function(**{each.name: _value_of(each, context, values) for each in taken})
 

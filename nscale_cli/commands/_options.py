@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -28,13 +29,27 @@ def _complete_model(context: typer.Context, incomplete: str) -> list[str]:
     from nscale_cli.service.models import looks_like_images
 
     environment: Environment | None = context.obj
-    stored = stored_ids(environment.terminal.env) if environment else []
+    env = environment.terminal.env if environment else {}
+    stored = stored_ids(env)
     drawing = [model for model in stored if looks_like_images(model)]
-    for models in ((*drawing, *KNOWN_MODELS, *SANDBOX_MODELS), stored):
+    asked = incomplete.startswith("sandbox") or _uses_sandbox(context, env)
+    scenarios = SANDBOX_MODELS if asked else ()
+    for models in ((*drawing, *KNOWN_MODELS, *scenarios), stored):
         offers = [model for model in dict.fromkeys(models) if model.startswith(incomplete)]
         if offers:
             return offers
     return []
+
+
+def _uses_sandbox(context: typer.Context, env: Mapping[str, str]) -> bool:
+    """Return whether a sandbox answers, as far as the words before the cursor and `env` say."""
+    from urllib.parse import urlsplit
+
+    from nscale_cli.connection import is_loopback
+
+    address = context.params.get("base_url") or env.get("NSCALE_BASE_URL") or ""
+    named = context.params.get("sandbox") or env.get("NSCALE_SANDBOX")
+    return bool(named) or is_loopback(urlsplit(address).hostname or "")
 
 
 def _complete_size(incomplete: str) -> list[str]:

@@ -53,7 +53,7 @@ _nscale() {
     local -a typed=("${(@Q)words[1,CURRENT-1]}" "$PREFIX") offers
     compset -P 1 '-*='
     while IFS=$'\t' read -r value help; do
-        [[ -n $value ]] && offers+=("${value//:/\\:}:$help")
+        [[ -n $value ]] && offers+=("${value//:/\\:}${help:+:$help}")
     done < <(env _NSCALE_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args \
         _TYPER_COMPLETE_ARGS="${(j: :)${(@qq)typed}}" nscale 2>/dev/null)
     if (( $#offers )); then

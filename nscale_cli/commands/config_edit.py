@@ -21,12 +21,14 @@ Examples:
   nscale config path
   cat "$(nscale config path)"
 """
-EDIT_HELP = """Open the settings file in your editor (VISUAL, EDITOR), and check it afterwards.
+EDIT_HELP = """Open the settings file in your editor, and check it.
 
 \b
 Examples:
   nscale config edit
   EDITOR="code --wait" nscale config edit
+
+The editor is what VISUAL, or else EDITOR, names.
 """
 _BEGINNING = """\
 # Settings of nscale. A flag wins over a variable, a variable over what stands here.

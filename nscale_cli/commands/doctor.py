@@ -1,6 +1,6 @@
 """`nscale doctor`: whether an image could be made now, and if not, why."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
@@ -11,6 +11,7 @@ from nscale_cli.connection import Connection
 from nscale_cli.doctor import (
     NO_KEY,
     Finding,
+    about_the_key,
     about_the_program,
     about_the_service,
     about_the_settings,
@@ -32,6 +33,15 @@ Examples:
 The service is asked for its list of models, which costs nothing. What is printed holds no secret:
 it is meant to be pasted into a bug report. The exit code is 0 if an image could be made.
 """
+
+
+# What is not found out, where the way there ends before it.
+_UNKNOWN = dict.fromkeys(
+    (
+        *("profile", "key_source", "service", "proxy", "dns_milliseconds", "dns_error"),
+        *("answer_status", "answer_milliseconds", "key_accepted"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +67,8 @@ class Examined(Result):
 
     def data(self) -> dict[str, object]:
         """Return the same for a script."""
-        found = {finding.name.replace(" ", "_"): finding.text for finding in self.findings}
-        return {**found, "ready": not self.errors}
+        found = {name: value for each in self.findings for name, value in each.values.items()}
+        return {**_UNKNOWN, **found, "ready": not self.errors}
 
 
 @command("as_json", "debug")
@@ -79,7 +89,23 @@ def examine(environment: Environment, service: options.ServiceOptions) -> Examin
         *_about_the_service(connected(terminal, settings, service), without_key),
     ]
     redact = terminal.redactor.redact
-    return Examined(findings=[replace(each, text=clean(redact(each.text))) for each in findings])
+    return Examined(
+        findings=[
+            replace(each, text=clean(redact(each.text)), values=_redacted(each.values, redact))
+            for each in findings
+        ]
+    )
+
+
+def _redacted(values: Mapping[str, object], redact: Callable[[str], str]) -> dict[str, object]:
+    return {
+        name: redact(value)
+        if isinstance(value, str)
+        else _redacted(value, redact)
+        if isinstance(value, Mapping)
+        else value
+        for name, value in values.items()
+    }
 
 
 def _about_the_service(
@@ -87,8 +113,8 @@ def _about_the_service(
 ) -> Iterator[Finding]:
     try:
         with connecting as connection:
-            yield Finding(name="key", text=f"from {connection.api_key.source}")
+            yield about_the_key(connection)
             yield from about_the_service(connection)
     except AuthenticationError as error:
-        yield Finding(name="key", text=error.message, error=error)
+        yield Finding(name="key", text=error.message, values={"key_source": None}, error=error)
         yield from about_the_service(without_key)

@@ -22,7 +22,7 @@ HELP = """Make an image of each row of a file, into one folder.
 Examples:
   nscale images batch prompts.csv --sandbox --limit 5
   nscale images batch prompts.csv -o foxes/ -j 8 --max-cost 2
-  nscale images batch prompts.csv -o foxes/   (again: goes on where it was)
+  nscale images batch prompts.csv -o foxes/          # again: goes on where it was
 
 TXT: each line is a prompt. CSV: a header with prompt, and where wanted id, model, size, n, out and
 param.KEY; other columns are fields for --name. JSONL: the same, or lines of OpenAI's Batch API.

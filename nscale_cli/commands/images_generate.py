@@ -81,7 +81,13 @@ def generate(
         if target is not None:
             prepare(target, count=request.count)
         made = run_generate(order, environment)
-    return Generated(made=made, raw=target is None, preview=shown, open_viewer=how.open_viewer)
+    return Generated(
+        made=made,
+        cwd=environment.cwd,
+        raw=target is None,
+        preview=shown,
+        open_viewer=how.open_viewer,
+    )
 
 
 def _request(

@@ -37,7 +37,7 @@ class Shown(Result):
 @command("debug")
 def show(
     environment: Environment,
-    files: Annotated[list[str], typer.Argument(metavar="FILE", help="The images to show.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="One image or several.")],
     how: options.ShowOptions,
 ) -> Shown:
     """Show the files; HELP is what the user reads."""

@@ -29,6 +29,7 @@ class Generated(Result):
 
     command = "images generate"
     made: GenerateResult
+    cwd: Path
     raw: bool = False
     preview: "Preview | None" = None
     open_viewer: bool = False
@@ -55,7 +56,7 @@ class Generated(Result):
 
     def notes(self) -> Sequence[str]:
         """Say of each image what it is."""
-        return [_saved_line(image, self.made) for image in self.made.images]
+        return [_saved_line(image, self.made, self.cwd) for image in self.made.images]
 
     def lines(self) -> Sequence[str]:
         """Return the path of each image, whole."""
@@ -105,7 +106,7 @@ class Planned(Result):
         return [
             f"POST {plan.url}",
             f"Authorization: Bearer [hidden, from {excerpt(plan.key_source)}]",
-            json.dumps(plan.request.body, indent=2),
+            json.dumps(plan.request.body, indent=2, ensure_ascii=False),
             *(f"would save {path}" for path in plan.paths),
             f"price: {_price(plan)}",
         ]
@@ -148,10 +149,15 @@ def _image_data(image: SavedImage) -> dict[str, object]:
     }
 
 
-def _saved_line(image: SavedImage, result: GenerateResult) -> str:
-    name = text_of(Path(image.path.name)) if image.path else "standard output"
+def _saved_line(image: SavedImage, result: GenerateResult, cwd: Path) -> str:
+    name = _short_name(image.path, cwd) if image.path else "standard output"
     cost = cost_usd(result.usd_per_megapixel, [image.size])
     return saved_line(name, image, result.request, result.elapsed_seconds, cost)
+
+
+def _short_name(path: Path, cwd: Path) -> str:
+    """Return how a person in `cwd` would call the file."""
+    return text_of(path.relative_to(cwd) if path.is_relative_to(cwd) else path)
 
 
 def saved_line(

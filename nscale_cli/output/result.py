@@ -1,7 +1,7 @@
 """What a command came to, and the one place that writes it: as lines, or as a JSON document."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from nscale_cli.errors import Billed, ExitCode, NscaleError
@@ -16,6 +16,7 @@ _BILLED_SENTENCES = {
 }
 # Where nothing can have been paid for, a sentence about the bill would only be noise.
 _PLAIN_CODES = (ExitCode.USAGE, ExitCode.STDOUT_FAILED)
+_ASKED = ("model", "prompt", "size", "count")  # which the command line may say itself
 NO_IMAGES: Mapping[str, object] = {
     "model": None,
     "prompt": None,
@@ -137,6 +138,7 @@ class Failure(Result):
 
     command: str  # type: ignore[misc]  # the one kind that stands for any command
     error: NscaleError
+    given: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def errors(self) -> Sequence[NscaleError]:
@@ -144,8 +146,9 @@ class Failure(Result):
         return [self.error]
 
     def data(self) -> Mapping[str, object]:
-        """Return the fields that a script may rely on, each empty."""
-        return _NOTHING.get(self.command, {})
+        """Return the fields that a script may rely on: what was asked for, else empty."""
+        fields = _NOTHING.get(self.command, {})
+        return {name: self.given.get(name) if name in _ASKED else fields[name] for name in fields}
 
 
 def report(result: Result, terminal: Terminal, *, as_json: bool) -> None:

@@ -21,6 +21,7 @@ from nscale_cli.errors import (
     Billed,
     Disconnected,
     NscaleError,
+    RequestRefused,
     ServiceFailed,
     ServiceUnreachable,
 )
@@ -44,6 +45,7 @@ if TYPE_CHECKING:  # what a Tab does without
 
 MAX_QUERY_SECONDS = 15.0
 _FRESH = timedelta(hours=24)
+_NO_SUCH_PATH = (404, 405, 501)
 # Where the service cannot be asked, rather than refuses: the list it gave before is as good.
 _PASSING_FAILURES = (ServiceUnreachable, AnswerTimeout, Disconnected, ServiceFailed)
 _LATER = "wait a little, then run it again"
@@ -53,6 +55,10 @@ _MAX_FILE_BYTES = 16 * 1024 * 1024
 _MAX_FILES = 20
 _MAX_IDS = 500
 _START, _ENDING = "models-", ".json"
+
+
+class NoList(RequestRefused):
+    """The service does not say which models it has; it may make images all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,12 +156,16 @@ def _ask(client: "Client", connection: "Connection", now: datetime) -> "Reply":
     except NscaleError as error:
         if isinstance(error, AnswerTimeout | Disconnected | ServiceFailed):
             error = error.but(hint=_LATER)
-        if error.http_status in (303, 404):
+        if error.http_status in _NO_SUCH_PATH:
+            error = NoList(
+                f"{connection.host} has no list of models ({error.http_status})",
+                http_status=error.http_status,
+                request_id=error.request_id,
+            )
+        if error.http_status in (303, *_NO_SUCH_PATH):
             error = error.but(
                 hint=f"check --base-url or NSCALE_BASE_URL{what_it_lacks(connection)}"
             )
-        if error.http_status == 404:
-            error = error.but(message=f"{connection.host} has no list of models (404)")
         raise error.but(billed=Billed.NO) from None
     return reply
 

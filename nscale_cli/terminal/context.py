@@ -1,5 +1,6 @@
 """What a command is given from outside: the terminal, the signals, the clock, the directory."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,11 +15,13 @@ class Invocation:
     """Which command the words name, as far as they are understood, and how it is to answer.
 
     `buying`: from now on a request that costs money may have been sent.
+    `given` are the values of its options and arguments, by their names in the code.
     """
 
     command: str = ""
     as_json: bool = False
     buying: bool = False
+    given: Mapping[str, object] = field(default_factory=dict)
 
 
 def _current_directory() -> Path:

@@ -136,14 +136,14 @@ def test_question_of_powershell_is_answered(
     assert (outcome.exit_code, outcome.stderr) == (0, "")
 
 
-def offers(program: Program, typed: str) -> list[str]:
+def offers(program: Program, typed: str, **more: str) -> list[str]:
     """Return what Tab offers after `typed`."""
     variables = {
         "_NSCALE_COMPLETE": "complete_fish",
         "_TYPER_COMPLETE_FISH_ACTION": "get-args",
         "_TYPER_COMPLETE_ARGS": f"nscale {typed}",
     }
-    return program.run(env=program.env | variables).stdout.split()
+    return program.run(env=program.env | variables | more).stdout.split()
 
 
 @pytest.fixture
@@ -175,3 +175,22 @@ def test_without_a_list_the_known_models_are_offered(program: Program) -> None:
 def test_orders_are_offered(program: Program) -> None:
     """For --sort."""
     assert offers(program, "models list --sort ") == ["name", "price"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "variables", "offered"),
+    [
+        ("images generate -m ", {}, False),
+        ("images generate --sandbox -m ", {}, True),
+        ("images generate --base-url http://127.0.0.1:1/v1 -m ", {}, True),
+        ("images generate -m ", {"NSCALE_SANDBOX": "1"}, True),
+        ("images generate -m ", {"NSCALE_BASE_URL": "http://localhost:8787/v1"}, True),
+        ("images generate -m ", {"NSCALE_BASE_URL": "https://a.example/v1"}, False),
+        ("images generate -m sandbox/sl", {}, True),  # who types that means it
+    ],
+)
+def test_scenarios_are_offered_where_a_sandbox_is_in_use(
+    program: Program, typed: str, variables: dict[str, str], offered: bool
+) -> None:
+    """They would be "no such model" anywhere else."""
+    assert ("sandbox/slow" in offers(program, typed, **variables)) is offered

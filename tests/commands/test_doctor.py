@@ -37,14 +37,19 @@ def test_one_document_with_json(cli: Cli, sandbox: Sandbox) -> None:
     assert (outcome.exit_code, document["command"], document["status"]) == (0, "doctor", "ok")
     data = document["data"]
     assert data["ready"] is True
-    assert data["key"] == "from NSCALE_API_KEY"
+    assert data["key_source"] == "NSCALE_API_KEY"
     assert data["service"] == sandbox.base_url
-    assert data["proxy"] == "none"
-    assert data["dns"].startswith("127.0.0.1 in ")
-    assert data["answer"].startswith("200 in ")
-    assert data["key_accepted"] == "yes"
-    assert "(not there)" in data["settings"]
+    assert data["proxy"] is None and data["profile"] is None
+    assert isinstance(data["dns_milliseconds"], int) and data["dns_error"] is None
+    assert data["answer_status"] == 200
+    assert isinstance(data["answer_milliseconds"], int)
+    assert data["key_accepted"] is True
+    assert data["settings"].endswith("/config.toml") and data["settings_exist"] is False
     assert data["cache"].endswith("-cache/nscale")
+    assert data["python"] == platform.python_version()
+    assert data["libraries"]["openai"].startswith("3.")
+    assert (data["terminal"], data["columns"]) == (False, None)
+    assert data["preview"] == {"ascii": "ascii", "auto": "ascii"}
     assert [request.path for request in sandbox.requests] == ["/v1/models"]
 
 
@@ -124,3 +129,35 @@ def test_hostile_words_reach_no_terminal(cli: Cli) -> None:
     outcome = cli("doctor", "--sandbox", env={"NSCALE_MODEL": "m\x1b]0;x\x07"})
 
     assert rows_of(outcome)["model"] == "m\\x1b]0;x\\x07 (NSCALE_MODEL)"
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_a_service_without_a_list_of_models_may_make_images(
+    cli: Cli, server: ScriptedServer, status: int
+) -> None:
+    """That the key could not be checked is said; nothing is against an image."""
+    server.models = Answer(status=status)
+    words = ("--base-url", server.base_url, "-a", KEY)
+
+    outcome = cli("doctor", *words)
+    data = cli("doctor", "--json", *words).document["data"]
+
+    assert outcome.exit_code == 0
+    expected = f"127.0.0.1 has no list of models ({status}); the key could not be checked"
+    assert rows_of(outcome)["key accepted"] == expected
+    assert (data["key_accepted"], data["answer_status"], data["ready"]) == (None, status, True)
+
+
+@pytest.mark.parametrize("command", ["doctor", "auth status", "models list", "images generate cat"])
+def test_a_base_url_without_v1_is_what_the_hint_is_about(
+    cli: Cli, server: ScriptedServer, command: str
+) -> None:
+    """The most frequent slip with other services."""
+    server.models = Answer(status=404)
+    server.answers = [Answer(status=404)]
+    address = server.base_url.removesuffix("/v1")
+
+    outcome = cli(*command.split(), "--base-url", address, "-a", KEY)
+
+    assert outcome.exit_code == 6
+    assert f"{address} does not end in /v1, as most do\n" in outcome.stderr

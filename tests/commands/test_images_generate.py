@@ -522,3 +522,51 @@ def base64_text(data: bytes) -> str:
     import base64
 
     return base64.b64encode(data).decode()
+
+
+def test_a_dry_run_prints_the_prompt_in_its_own_script(generate: Cli) -> None:
+    """A person reads it."""
+    outcome = generate("Füchslein 狐", "--dry-run")
+
+    assert '"prompt": "Füchslein 狐"' in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        (["fox", "-z", "huge"], {"prompt": "fox", "size": "huge", "count": 1}),
+        (["fox", "-m", "m", "-n", "0"], {"prompt": "fox", "model": "m", "count": 0}),
+        (["fox", "-m", "m", "--timeout", "soon"], {"model": "m"}),
+    ],
+)
+def test_a_usage_error_keeps_what_was_asked_for(
+    generate: Cli, words: list[str], given: dict[str, object]
+) -> None:
+    """A script sees which of its requests it was."""
+    data = generate(*words, "--json").document["data"]
+
+    assert {name: data[name] for name in given} == given
+    assert data["images"] == [] and data["cost_usd"] is None
+
+
+@pytest.mark.parametrize(
+    ("output", "name"), [("pictures/", "pictures/cat.png"), ("cat.png", "cat.png")]
+)
+def test_the_line_names_the_folder_where_it_is_another(
+    generate: Cli, output: str, name: str
+) -> None:
+    """As a person would call the file from here."""
+    outcome = generate("cat", "-z", "64x64", "-o", output)
+
+    assert f"saved {name}  64x64" in outcome.stderr
+
+
+def test_a_folder_elsewhere_is_named_whole(
+    generate: Cli, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """An absolute path leads there from anywhere."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+
+    outcome = generate("cat", "-z", "64x64", "-o", f"{folder}/cat.png")
+
+    assert f"saved {folder}/cat.png  64x64" in outcome.stderr

@@ -65,7 +65,7 @@ def test_without_a_file_the_usage_is_said(show: Show) -> None:
     outcome = show()
 
     assert outcome.exit_code == 2
-    assert "missing argument 'FILE'" in outcome.stderr
+    assert "missing argument 'FILE...'" in outcome.stderr
 
 
 @pytest.mark.parametrize(

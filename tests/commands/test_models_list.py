@@ -297,3 +297,22 @@ def test_the_program_lists_in_a_pipe_without_an_escape(program: Program, sandbox
 
     assert outcome.exit_code == 0
     assert "\x1b" not in outcome.stdout
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 100, 120])
+def test_the_table_fits_the_terminal(cli: Cli, columns: int) -> None:
+    """The owner goes first, then the long headings; ids are cut only where nothing else is left."""
+    outcome = cli("models", "list", "--sandbox", env={"COLUMNS": str(columns)}, stdout_is_tty=True)
+    header, *rows = outcome.stdout.splitlines()
+
+    assert max(map(len, (header, *rows))) <= columns
+    assert ("OWNER" in header) is (columns >= 110)
+    assert any("0.000786" in row for row in rows)
+    assert any("stable-diffusion-xl-base-1.0 " in row for row in rows) is (columns >= 80)
+
+
+def test_a_pipe_gets_the_whole_table(cli: Cli) -> None:
+    """Whatever COLUMNS says."""
+    outcome = cli("models", "list", "--sandbox", env={"COLUMNS": "40"})
+
+    assert "OWNER" in outcome.stdout and "..." not in outcome.stdout
