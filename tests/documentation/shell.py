@@ -31,7 +31,8 @@ TEXTS = {
     "key.txt": f"{KEY}\n",
     "banner.txt": "A banner\n",
     "prompts.txt": "A red fox\nA blue bird\n",
-    "prompts.csv": "prompt,size\nA red fox,64x64\nA blue bird,64x64\n",
+    "prompts.csv": "prompt,size,id\nA red fox,64x64,hero\n"
+    + "".join(f"A blue bird {number},64x64,\n" for number in range(2, 19)),
     "prompts.jsonl": '{"prompt": "A red fox"}\n{"prompt": "A blue bird"}\n',
 }
 SETTINGS = '[profiles.local]\nbase_url = "http://127.0.0.1:8080/v1"\n'
