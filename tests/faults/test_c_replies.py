@@ -311,7 +311,7 @@ def test_no_reply_is_a_bug(document: object, count: int) -> None:
             elapsed_seconds=1.0,
             usd_per_megapixel=None,
         )
-        report(Generated(made=result), terminal, as_json=True)
+        report(Generated(made=result, cwd=Path(folder)), terminal, as_json=True)
         files = [path.read_bytes() for path in Path(folder).iterdir()]
     assert result.exit_code in (ExitCode.OK, ExitCode.UNUSABLE_REPLY, ExitCode.INCOMPLETE)
     assert files
