@@ -78,9 +78,10 @@ class Browser:
 @contextmanager
 def driven(name: str, downloads: Path) -> Iterator[Browser]:
     """Start a browser, and close it in the end."""
+    # What it says of itself comes to this process's stderr, which pytest shows for a failure.
     node = require_command("node", shutil.which("node"))
     program = require_command(PROGRAMS[name], shutil.which(PROGRAMS[name]))
-    modules = HERE / "node_modules"
+    modules = HERE / "node_modules" / "puppeteer-core"
     require_command("puppeteer-core (npm ci)", str(modules) if modules.exists() else None)
     command = [node, str(HERE / "driver.mjs"), name, program, str(downloads)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}

@@ -16,7 +16,8 @@ const firefox = {
   },
 };
 const chromium = { args: ["--no-sandbox", "--disable-gpu"], downloadBehavior: { policy: "allow", downloadPath: downloads } };
-const browser = await puppeteer.launch({ executablePath, headless: true, ...(name === "firefox" ? firefox : chromium) });
+const patient = { timeout: 120000, protocolTimeout: 120000 }; // milliseconds: a busy machine is no failure
+const browser = await puppeteer.launch({ executablePath, headless: true, ...patient, ...(name === "firefox" ? firefox : chromium) });
 let page, requests, problems;
 
 const commands = {
@@ -33,12 +34,12 @@ const commands = {
     if (name === "chromium") await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }]);
     if (!script) await page.setJavaScriptEnabled(false);
     const start = Date.now();
-    await page.goto(url, { waitUntil: "load" });
+    await page.goto(url, { waitUntil: "load", timeout: 60000 });
     return Date.now() - start;
   },
   async press({ keys }) { for (const key of keys) await page.keyboard.press(key); },
   async evaluate({ code }) { return page.evaluate(code); },
-  async until({ code }) { await page.waitForFunction(code, { timeout: 20000 }); },
+  async until({ code }) { await page.waitForFunction(code, { timeout: 60000 }); },
   async click({ selector }) { await page.click(selector); },
   async drag({ start, end }) {
     await page.mouse.move(...start);

