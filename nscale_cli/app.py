@@ -28,6 +28,7 @@ IMAGES_HELP = """Make images.
 \b
 Examples:
   nscale images generate "A sunset over mountains"
+  nscale images batch prompts.csv -o pictures/
   nscale images show a-sunset-over-mountains.png
 """
 MODELS_HELP = """List models and their prices.
@@ -81,12 +82,19 @@ def _group(context: typer.Context) -> None:
 
 
 def _images() -> typer.Typer:
-    from nscale_cli.commands import images_batch, images_generate, images_resume, images_show
+    from nscale_cli.commands import (
+        images_batch,
+        images_generate,
+        images_receipt,
+        images_resume,
+        images_show,
+    )
 
     group = _new_group(IMAGES_HELP)
     _add(group, "generate", images_generate.generate, images_generate.HELP)
     _add(group, "batch", images_batch.batch, images_batch.HELP)
     _add(group, "resume", images_resume.resume, images_resume.HELP)
+    _add(group, "receipt", images_receipt.receipt, images_receipt.HELP)
     _add(group, "show", images_show.show, images_show.HELP)
     return group
 

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
@@ -14,7 +14,7 @@ _NONE = inspect.Parameter.empty
 _ARGUMENT = type(typer.Argument())
 # Every help lists what is its command's own first, and then these, whatever value they are of.
 _ORDER = (
-    *("file", "model", "size", "count", "output", "jobs", "name", "row_format", "limit"),
+    *("file", "model", "size", "count", "output", "jobs", "name_template", "row_format", "limit"),
     *("unique", "shard", "redo", "retry_refused", "fail_fast", "keep_going"),
     *("open_viewer", "preview", "preview_style"),
     *("preview_width", "api_key", "api_key_file", "prompt_file", "base_url", "profile", "sandbox"),
@@ -67,7 +67,8 @@ def _options_of(parameter: inspect.Parameter) -> Iterator[inspect.Parameter]:
         return
     for field in fields(parameter.annotation):
         if get_origin(field.type) is Annotated:
-            yield _option(field.name, field.type, default=field.default)
+            default = _NONE if field.default is MISSING else field.default
+            yield _option(field.name, field.type, default=default)
 
 
 def _value_of(

@@ -328,7 +328,7 @@ class RowsOptions:
             help="The folder of the run. [default: the file's name without its ending]",
         ),
     ] = None
-    name: Annotated[
+    name_template: Annotated[
         str | None,
         typer.Option(
             "--name",

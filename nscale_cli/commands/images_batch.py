@@ -154,7 +154,7 @@ class _Planner:
                 self._asked.run,
                 self._header,
                 read_rows(file, self._format, self._defaults, mistakes),
-                names=RowNames(rows.name, now=now, rows_at_most=count_lines(file)),
+                names=RowNames(rows.name_template, now=now, rows_at_most=count_lines(file)),
                 mistakes=mistakes,
                 unique=rows.unique,
                 limit=rows.limit,

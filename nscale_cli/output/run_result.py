@@ -10,8 +10,9 @@ from nscale_cli.output.run_progress import row_label
 from nscale_cli.redact import excerpt
 from nscale_cli.runs.buying import RunEnd
 from nscale_cli.runs.ledger import Ledger
-from nscale_cli.runs.plan import PlannedRow
+from nscale_cli.runs.plan import PlannedRow, RunDirectory
 from nscale_cli.runs.policy import StopReason
+from nscale_cli.runs.resume import ResumeOptions, decide
 from nscale_cli.runs.row_names import shown_path
 from nscale_cli.runs.rows import RowsRefused
 from nscale_cli.runs.states import Money
@@ -32,12 +33,12 @@ class RowData:
     errors: list[NscaleError] = field(default_factory=list)
     facts: dict[int, Mapping[str, object]] = field(default_factory=dict)
 
-    def add(self, outcome: RowOutcome, directory: Path) -> None:
+    def add(self, outcome: RowOutcome, run: RunDirectory) -> None:
         """Take the images of one more row, and its error."""
         planned, history = outcome.planned, outcome.history
         about = {"row": planned.key, "id": planned.row.id or None}
         for image in history.images:
-            path = text_of(directory / str(image.get("path")))
+            path = text_of(run.path / str(image.get("path")))
             self.images.append(
                 {
                     **image,
@@ -50,8 +51,10 @@ class RowData:
                 }
             )
         if outcome.code is not None:
+            left = decide(planned, history, ResumeOptions(), run)
             error = NscaleError(
-                history.message or "it was sent, and then the run was cut off",
+                left.why or history.message,
+                hint=left.hint or None,
                 billed=outcome.billed,
                 http_status=history.http_status,
                 request_id=history.request_id,
@@ -151,7 +154,8 @@ class RunReport(Result):
 
     def remarks(self) -> Iterator[str]:
         """Say how to go on."""
-        goes_on = self.totals.not_sent + self.totals.failed_not_billed
+        totals = self.totals
+        goes_on = totals.not_sent + totals.failed_not_billed - totals.refused
         if goes_on:
             yield f"to go on: the same command again, or nscale images resume {self.directory}"
 
@@ -185,7 +189,7 @@ def count_rows(ledger: Ledger, *, in_detail: bool) -> tuple[Totals, RowData | No
     for outcome in outcomes(ledger):
         totals.add(outcome)
         if rows is not None:
-            rows.add(outcome, ledger.place.run.path)
+            rows.add(outcome, ledger.place.run)
     return totals, rows
 
 

@@ -28,7 +28,7 @@ def write_results(path: Path, outcomes: Iterable[RowOutcome]) -> None:
         for outcome in outcomes:
             for image in outcome.history.images or [{}]:
                 cells = _row_cells(outcome) | _result_cells(outcome, image)
-                table.writerow([_harmless(cells.get(name)) for name in COLUMNS])
+                table.writerow([harmless(cells.get(name)) for name in COLUMNS])
 
 
 def write_failed(path: Path, outcomes: Iterable[RowOutcome], redact: Callable[[str], str]) -> int:
@@ -90,7 +90,8 @@ def _as_row(outcome: RowOutcome, redact: Callable[[str], str]) -> dict[str, obje
     }
 
 
-def _harmless(value: object) -> object:
+def harmless(value: object) -> object:
+    """Return a cell that no spreadsheet takes for a formula."""
     if isinstance(value, str) and value.startswith(_FORMULA_SIGNS):
         return f"'{value}"
     return value

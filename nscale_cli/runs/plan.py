@@ -121,7 +121,7 @@ def require_header(run: RunDirectory) -> PlanHeader:
     if header is None:
         raise UsageError(
             f"{run.path} holds no run: there is no {run.plan.relative_to(run.path)} in it",
-            hint="start one with nscale images batch FILE -o FOLDER",
+            hint="start one with nscale images batch FILE -o DIR",
         )
     return header
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from enum import StrEnum
+from math import ceil
 
 from nscale_cli.errors import (
     AuthenticationError,
@@ -150,8 +151,8 @@ class RunPolicy(Policy):
             elapsed_seconds=result.elapsed_seconds,
             retry_after_seconds=error.retry_after_seconds,
         )
-        if limited.pause_seconds >= 1.0:
-            self._say(f"{error.message}; all wait {limited.pause_seconds:.0f} s")
+        if limited.pause_seconds:
+            self._say(f"{error.message}; all wait {ceil(limited.pause_seconds)} s")
         elif not self._limits_told and limited.limit < before:
             self._limits_told = True
             self._say(f"{error.message}; fewer are sent at once from now on, and none is lost")

@@ -39,10 +39,11 @@ class ResumeOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What happens to a row, and why: words that people read where it is left alone."""
+    """What happens to a row; where it is left alone, why, and what can be done about it."""
 
     action: Action
     why: str = ""
+    hint: str = ""
 
 
 def decide(
@@ -73,8 +74,8 @@ def decide(
     )
 
 
-def _leave(why: str, then: str) -> Decision:
-    return Decision(action=Action.LEAVE, why=f"{why}; {then}")
+def _leave(why: str, hint: str) -> Decision:
+    return Decision(action=Action.LEAVE, why=why, hint=hint)
 
 
 def names_of(planned: PlannedRow) -> set[str]:

@@ -2,8 +2,8 @@
 
 import os
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -92,6 +92,7 @@ def _number(text: str, source: str) -> int:
 @contextmanager
 def owning(run: RunDirectory, shard: Shard) -> Iterator[None]:
     """Own the shard's rows; raise UsageError at once where another process has some of them."""
+    made = [path for path in (run.bookkeeping, run.path) if not path.exists()]
     with ExitStack() as stack:
         try:
             run.bookkeeping.mkdir(parents=True, exist_ok=True)
@@ -105,7 +106,20 @@ def owning(run: RunDirectory, shard: Shard) -> Iterator[None]:
                 hint="choose another with -o FOLDER",
             ) from None
         _require_no_overlap(run, shard)
-        yield
+        try:
+            yield
+        finally:
+            if not (run.plan.exists() or run.journals()):
+                _remove([shard.lock(run)], made)
+
+
+def _remove(files: Iterable[Path], directories: Iterable[Path]) -> None:
+    """Remove what was made for a run that never was, as far as nothing else is in it."""
+    with suppress(OSError):
+        for path in files:
+            path.unlink()
+        for path in directories:
+            path.rmdir()
 
 
 def _require_no_overlap(run: RunDirectory, shard: Shard) -> None:

@@ -144,7 +144,7 @@ def _count(planned: PlannedRow, decision: Decision, survey: Survey) -> None:
     elif decision.action is Action.LEAVE:
         survey.left_alone += 1
         if len(survey.left) < _MAX_LEFT_SHOWN:
-            survey.left.append((planned, decision.why))
+            survey.left.append((planned, f"{decision.why}; {decision.hint}"))
     else:
         survey.to_send += 1
         survey.images_to_send += request.count

@@ -70,7 +70,10 @@ def _outcome(planned: PlannedRow, history: RowHistory, run: RunDirectory) -> Row
 
 @dataclass(slots=True, kw_only=True)
 class Totals:
-    """How many rows of a run are where. `codes` are those of the rows that failed."""
+    """How many rows of a run are where. `codes` are those of the rows that failed.
+
+    Those that the service `refused` are among those that were not billed.
+    """
 
     total: int = 0
     saved: int = 0
@@ -78,6 +81,7 @@ class Totals:
     failed_billed: int = 0
     failed_maybe_billed: int = 0
     failed_not_billed: int = 0
+    refused: int = 0
     not_sent: int = 0
     codes: set[ExitCode] = field(default_factory=set)
 
@@ -93,6 +97,7 @@ class Totals:
             self.not_sent += 1
         elif outcome.billed is Billed.NO:
             self.failed_not_billed += 1
+            self.refused += outcome.history.state is RowState.REFUSED
         elif outcome.billed is Billed.MAYBE:
             self.failed_maybe_billed += 1
         else:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from types import TracebackType
 from typing import Self
 from urllib.parse import unquote, urlsplit
@@ -66,7 +67,7 @@ class Sandbox:
         once, the others are answered with 429.
         """
         self.requests: list[ReceivedRequest] = []  # the latest, however long it serves
-        self.count = 0
+        self.numbers = count(1)
         self.stopping = threading.Event()
         self._log, self._latency_seconds = log, latency_seconds
         self._account = Account()
@@ -104,7 +105,6 @@ class Sandbox:
 
     def note(self, request: ReceivedRequest) -> None:
         """Remember a request."""
-        self.count += 1
         self.requests.append(request)
         if len(self.requests) > 2 * _MAX_REMEMBERED:
             del self.requests[:_MAX_REMEMBERED]
@@ -182,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         if isinstance(body, Answer):  # of which nobody knows where it ends
             self.close_connection = True
-            self._send(body)
+            self._send(body, next(self.server.sandbox.numbers))
             return
         received = ReceivedRequest(
             method=self.command,
@@ -190,13 +190,14 @@ class _Handler(BaseHTTPRequestHandler):
             headers={name.lower(): value for name, value in self.headers.items()},
             body=body,
         )
+        number = next(self.server.sandbox.numbers)
         with self.server.sandbox.serving(received) as answer:
             stopped = self.server.sandbox.stopping.wait(answer.delay_seconds)
         # Only now: who has the whole reply may send the next request at once.
         if stopped:
             self.close_connection = True
             return
-        self._send(answer)
+        self._send(answer, number)
 
     do_HEAD = do_POST = do_GET  # noqa: N815 - the base's names
     do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the base's names
@@ -247,7 +248,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Access-Control-Allow-Headers", clean(asked) or "Authorization")
         self.send_header("Access-Control-Expose-Headers", "X-Request-Id")
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: Answer, number: int) -> None:
         body = answer.body if answer.sent_bytes is None else answer.body[: answer.sent_bytes]
         if answer.sent_bytes is not None:
             self.close_connection = True
@@ -257,7 +258,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))
         # Shorter than what could be a piece of a key, and be hidden for it.
-        self.send_header("X-Request-Id", f"req-{self.server.sandbox.count}")
+        self.send_header("X-Request-Id", f"req-{number}")
         self._send_cross_origin_headers()
         for name, value in answer.headers.items():
             self.send_header(name, value)

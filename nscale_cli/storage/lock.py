@@ -28,19 +28,36 @@ class Locked(Exception):
 def locked(path: Path, *, owner: str) -> Iterator[None]:
     """Hold the lock file `path`; raise Locked at once where another process does.
 
-    The file stays afterwards: removing it could take away the lock that another just got. Raises
-    OSError where it cannot be written.
+    The file stays afterwards, unless its owner removes it meanwhile. Raises OSError where it
+    cannot be written.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), OWNER_ONLY)
+    descriptor = _open(path)
     try:
-        if not _take_soon(descriptor):
-            raise Locked(_read(descriptor))
+        while True:
+            if not _take_soon(descriptor):
+                raise Locked(_read(descriptor))
+            if _is_at(path, descriptor):
+                break
+            # Its last owner removed it between our opening and our taking it.
+            os.close(descriptor)
+            descriptor = _open(path)
         os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.write(descriptor, owner.encode())
         yield
     finally:
         os.close(descriptor)  # which lets the lock go
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), OWNER_ONLY)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def owner_of(path: Path) -> str | None:

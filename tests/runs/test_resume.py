@@ -37,7 +37,8 @@ def test_saved_rows_are_kept_while_their_files_are_there(tmp_path: Path) -> None
     history = RowHistory(saved=True, images=[{"path": "sub/a.png"}])
     decision = decide(planned(), history, NONE, RunDirectory(path=tmp_path))
     assert decision.action is Action.LEAVE
-    assert decision.why == f"saved, but {tmp_path}/sub/a.png is gone; buy it again with --redo"
+    assert decision.why == f"saved, but {tmp_path}/sub/a.png is gone"
+    assert decision.hint == "buy it again with --redo"
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub/a.png").write_bytes(b"")
     assert action(tmp_path, history) == Action.KEEP
@@ -91,7 +92,8 @@ def test_only_what_certainly_was_not_billed_is_sent_by_itself(
 )
 def test_a_row_that_is_left_alone_says_why(tmp_path: Path, history: RowHistory, why: str) -> None:
     """And what to do next."""
-    assert decide(planned(), history, NONE, RunDirectory(path=tmp_path)).why == why
+    decision = decide(planned(), history, NONE, RunDirectory(path=tmp_path))
+    assert f"{decision.why}; {decision.hint}" == why
 
 
 @pytest.mark.parametrize("image_format", ["png", "jpeg", "webp"])

@@ -168,6 +168,6 @@ def test_a_server_remembers_the_latest_requests_only() -> None:
     request = ReceivedRequest(method="GET", path="/v1/models", headers={}, body=b"")
     for _ in range(20_001):
         server.note(request)
-    assert (len(server.requests), server.count) == (10_001, 20_001)
+    assert len(server.requests) == 10_001
     with server:
         pass
