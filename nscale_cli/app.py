@@ -1,9 +1,11 @@
 """The command tree: which name leads to which function, and nothing else.
 
-Only the branch that is asked for is loaded: help and Tab need the names of the others, no more.
+Only the command that is asked for is loaded: help and Tab need the names of the others, no more.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
@@ -81,129 +83,161 @@ def _group(context: typer.Context) -> None:
         raise typer.Exit(ExitCode.USAGE)
 
 
-def _images() -> typer.Typer:
-    from nscale_cli.commands import (
-        images_batch,
-        images_generate,
-        images_receipt,
-        images_resume,
-        images_show,
-    )
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A command: its line in the list, and where its function and its help are, to be loaded."""
 
-    group = _new_group(IMAGES_HELP)
-    _add(group, "generate", images_generate.generate, images_generate.HELP)
-    _add(group, "batch", images_batch.batch, images_batch.HELP)
-    _add(group, "resume", images_resume.resume, images_resume.HELP)
-    _add(group, "receipt", images_receipt.receipt, images_receipt.HELP)
-    _add(group, "show", images_show.show, images_show.HELP)
-    return group
+    line: str
+    module: str
+    function: str
+    help: str = "HELP"
 
-
-def _models() -> typer.Typer:
-    from nscale_cli.commands import models_list, models_show
-
-    group = _new_group(MODELS_HELP)
-    _add(group, "list", models_list.list_models, models_list.HELP)
-    _add(group, "show", models_show.show, models_show.HELP)
-    return group
+    def load(self, name: str) -> typer.Typer:
+        """Return the command with all that it has."""
+        module = import_module(f"nscale_cli.commands.{self.module}")
+        text = getattr(module, self.help)
+        single = typer.Typer(rich_markup_mode=None, add_completion=False)
+        text = text() if callable(text) else text
+        single.command(name, cls=Command, help=text)(getattr(module, self.function))
+        return single
 
 
-def _auth() -> typer.Typer:
-    from nscale_cli.commands import auth_login, auth_logout, auth_status
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A group of commands: its line in the list, its help, and its commands in their order."""
 
-    group = _new_group(AUTH_HELP)
-    _add(group, "login", auth_login.login, auth_login.HELP)
-    _add(group, "logout", auth_logout.logout, auth_logout.HELP)
-    _add(group, "status", auth_status.status, auth_status.HELP)
-    return group
+    line: str
+    help: str
+    commands: Mapping[str, Leaf]
 
-
-def _config() -> typer.Typer:
-    from nscale_cli.commands import config_edit, config_set, config_show
-
-    group = _new_group(CONFIG_HELP)
-    _add(group, "show", config_show.show, config_show.HELP)
-    _add(group, "set", config_set.set_setting, config_set.set_help())
-    _add(group, "unset", config_set.unset_setting, config_set.UNSET_HELP)
-    _add(group, "edit", config_edit.edit, config_edit.EDIT_HELP)
-    _add(group, "path", config_edit.path, config_edit.PATH_HELP)
-    return group
+    def load(self, name: str) -> typer.Typer:
+        """Return the group; its commands are loaded when they are run."""
+        kind = type(f"_{name.title()}", (_Lazy,), {"entries": self.commands})
+        group = typer.Typer(cls=kind, rich_markup_mode=None, add_completion=False)
+        group.callback(help=self.help, invoke_without_command=True)(_group)
+        return group
 
 
-def _doctor() -> typer.Typer:
-    from nscale_cli.commands import doctor
-
-    return _single("doctor", doctor.examine, doctor.HELP)
-
-
-def _sandbox() -> typer.Typer:
-    from nscale_cli.commands import sandbox
-    from nscale_cli.config.settings import SANDBOX_MODELS
-
-    scenarios = "\n".join(f"  {model}" for model in SANDBOX_MODELS)
-    return _single("sandbox", sandbox.serve, f"{sandbox.HELP}\n\b\n{scenarios}")
-
-
-def _completion() -> typer.Typer:
-    from nscale_cli.commands import completion
-
-    return _single("completion", completion.complete, completion.HELP)
-
-
-def _help() -> typer.Typer:
-    from nscale_cli.commands import help as help_command
-
-    return _single("help", help_command.help_topic, help_command.HELP)
-
-
-# In the order in which they come up in a user's day, each with its line in the program's help.
-_COMMANDS: Mapping[str, tuple[str, Callable[[], typer.Typer]]] = {
-    "images": ("Make images.", _images),
-    "models": ("List models and their prices.", _models),
-    "auth": ("Store the API key, forget it, and see which one is used.", _auth),
-    "config": ("Keep settings, and profiles of services, in a file.", _config),
-    "doctor": ("Find out whether an image could be made now, and if not, why.", _doctor),
-    "sandbox": ("Serve the offline API until stopped.", _sandbox),
-    "completion": ("Make Tab complete commands in your shell.", _completion),
-    "help": ("Explain a topic: exit-codes, environment.", _help),
+# In the order in which they come up in a user's day.
+COMMANDS: Mapping[str, Leaf | Branch] = {
+    "images": Branch(
+        "Make images.",
+        IMAGES_HELP,
+        {
+            "generate": Leaf(
+                "Make images from a text and save them.", "images_generate", "generate"
+            ),
+            "batch": Leaf(
+                "Make an image of each row of a file, into one folder.", "images_batch", "batch"
+            ),
+            "resume": Leaf("Go on with a run where it was.", "images_resume", "resume"),
+            "receipt": Leaf(
+                "Tell what was asked for in a run, and what was billed.",
+                "images_receipt",
+                "receipt",
+            ),
+            "show": Leaf("Show images from files (PNG, JPEG, WebP).", "images_show", "show"),
+        },
+    ),
+    "models": Branch(
+        "List models and their prices.",
+        MODELS_HELP,
+        {
+            "list": Leaf(
+                "List the models that look like image models, with their prices.",
+                "models_list",
+                "list_models",
+            ),
+            "show": Leaf(
+                "Show what the service says about one model, and its price.", "models_show", "show"
+            ),
+        },
+    ),
+    "auth": Branch(
+        "Store the API key, forget it, and see which one is used.",
+        AUTH_HELP,
+        {
+            "login": Leaf(
+                "Store an API key, once the service has accepted it.", "auth_login", "login"
+            ),
+            "logout": Leaf("Forget a stored API key.", "auth_logout", "logout"),
+            "status": Leaf(
+                "Tell which API key is used, and whether the service accepts it.",
+                "auth_status",
+                "status",
+            ),
+        },
+    ),
+    "config": Branch(
+        "Keep settings, and profiles of services, in a file.",
+        CONFIG_HELP,
+        {
+            "show": Leaf(
+                "Show every setting, and where its value comes from.", "config_show", "show"
+            ),
+            "set": Leaf(
+                "Write a setting into the settings file.", "config_set", "set_setting", "set_help"
+            ),
+            "unset": Leaf(
+                "Take a setting out of the settings file.",
+                "config_set",
+                "unset_setting",
+                "UNSET_HELP",
+            ),
+            "edit": Leaf(
+                "Open the settings file in your editor, and check it.",
+                "config_edit",
+                "edit",
+                "EDIT_HELP",
+            ),
+            "path": Leaf(
+                "Print the path of the settings file, which need not be there.",
+                "config_edit",
+                "path",
+                "PATH_HELP",
+            ),
+        },
+    ),
+    "doctor": Leaf(
+        "Find out whether an image could be made now, and if not, why.", "doctor", "examine"
+    ),
+    "sandbox": Leaf("Serve the offline API until stopped.", "sandbox", "serve", "whole_help"),
+    "completion": Leaf(
+        "Print a shell's completion script, or install it.",
+        "completion",
+        "complete",
+    ),
+    "help": Leaf("Explain a topic: exit-codes, environment.", "help", "help_topic"),
 }
 
 
-def _new_group(text: str) -> typer.Typer:
-    group = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False)
-    group.callback(help=text, invoke_without_command=True)(_group)
-    return group
+class _Lazy(Group):
+    """Commands of which the names and one line each are known, until one is run."""
 
-
-def _single(name: str, function: Callable[..., Any], text: str) -> typer.Typer:
-    single = typer.Typer(rich_markup_mode=None, add_completion=False)
-    _add(single, name, function, text)
-    return single
-
-
-def _add(group: typer.Typer, name: str, function: Callable[..., Any], text: str) -> None:
-    group.command(name, cls=Command, help=text)(function)
-
-
-class _Program(Group):
-    """The program's commands: their names and one line each, until one is run."""
+    entries: Mapping[str, Leaf | Branch]
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        for name, (line, _) in _COMMANDS.items():
-            self.commands[name] = TyperCommand(name, help=line)
+        for name, entry in self.entries.items():
+            self.commands[name] = TyperCommand(name, help=entry.line)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the base's own name
         """Return the names in their order."""
-        return list(_COMMANDS)
+        return list(self.entries)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that the words name, now with all that it has, and the rest."""
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None and name is not None:
-            command = typer.main.get_command(_COMMANDS[name][1]())
+            command = typer.main.get_command(self.entries[name].load(name))
             command.name = name
         return name, command, rest
+
+
+class _Program(_Lazy):
+    """All of them."""
+
+    entries = COMMANDS
 
 
 def build_app() -> typer.Typer:

@@ -4,9 +4,13 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import typer
+
+from nscale_cli.app import COMMANDS, Branch, Leaf
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "nscale_cli"
@@ -113,3 +117,23 @@ def test_every_exit_code_has_its_one_name() -> None:
     ]
 
     assert offenders == []
+
+
+def test_every_command_is_listed_by_the_first_line_of_its_help() -> None:
+    """The list is written before a command is loaded."""
+    listed, loaded = {}, {}
+    for name, entry in leaves(COMMANDS):
+        text = typer.main.get_command(entry.load(name)).help or ""
+        listed[name], loaded[name] = entry.line, text.partition("\n")[0]
+
+    assert len(listed) > 10
+    assert listed == loaded
+
+
+def leaves(entries: Mapping[str, Leaf | Branch], before: str = "") -> Iterator[tuple[str, Leaf]]:
+    """Yield each command with its whole name."""
+    for name, entry in entries.items():
+        if isinstance(entry, Branch):
+            yield from leaves(entry.commands, f"{before}{name} ")
+        else:
+            yield before + name, entry

@@ -12,7 +12,7 @@ from nscale_cli.terminal.context import Environment
 if TYPE_CHECKING:
     from nscale_cli.output.result import Result
 
-HELP = """Print the completion script of a shell, or install it for your own account.
+HELP = """Print a shell's completion script, or install it.
 
 \b
 Examples:

@@ -12,7 +12,7 @@ from nscale_cli.terminal.context import Environment
 if TYPE_CHECKING:
     from nscale_cli.output.receipt import Receipt
 
-HELP = """Tell each request of a run: when it was sent, its keys, and whether it was billed.
+HELP = """Tell what was asked for in a run, and what was billed.
 
 \b
 Examples:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nscale_cli.commands._command import command
+from nscale_cli.config.settings import SANDBOX_MODELS
 from nscale_cli.errors import UsageError
 from nscale_cli.output.result import Done
 from nscale_cli.terminal.context import Environment
@@ -31,6 +32,11 @@ images only) are refused; any other is good. Model ids choose what happens:
 """
 DEFAULT_PORT = 8787
 MAX_LATENCY_SECONDS = 3600.0
+
+
+def whole_help() -> str:
+    """Return HELP with a line for each scenario."""
+    return f"{HELP}\n\b\n" + "\n".join(f"  {model}" for model in SANDBOX_MODELS)
 
 
 @command("quiet")

@@ -446,7 +446,7 @@ def test_dry_run_tells_names_and_price_and_writes_nothing(
             for n in (1, 2, 3)
         ),
         "rows: 3 to send, 0 saved, 0 left alone",
-        "price: about $2.5e-07",
+        "price: about $0.00000025",
     ]
     assert not (tmp_path / "rows").exists()
     batch("rows.txt", "--limit", "2")
