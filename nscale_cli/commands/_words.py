@@ -109,7 +109,9 @@ def _too_many(context: Any, words: list[str]) -> UsageError:
         )
     pieces = [str(context.params["prompt"]), *surplus]
     others = _without([word for word in words if word != "--"], pieces)
-    again = f"{context.command_path} {_quoted(' '.join(pieces))} {_again(others)}"
+    prompt = _quoted(" ".join(pieces))
+    shown = prompt if len(prompt) <= _MAX_HINT else '"..."'
+    again = f"{context.command_path} {shown} {_again(others)}"
     return UsageError(
         f"the prompt is one argument, and {len(pieces)} were given",
         hint=f"quote the prompt: {again.rstrip()}",

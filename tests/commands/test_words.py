@@ -49,6 +49,7 @@ def test_where_nothing_is_near_help_is(cli: Cli, typed: str) -> None:
         (["-n", "2", "a", "fox", "--", "-x"], '"a fox -x" -n 2'),
         (["it", "costs", "$5"], "'it costs $5'"),
         (["a", "fox", "-o", "my pictures/"], '"a fox" -o "my pictures/"'),
+        (["a", "fox" * 1000, "-n", "2"], '"..." -n 2'),
     ],
 )
 def test_a_prompt_without_quotes_is_repeated_with_them(
