@@ -1,7 +1,8 @@
 """What the commands that buy many images share: from a plan in a folder to a report."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 
 from nscale_cli.commands._context import address_of, connected
 from nscale_cli.commands._options import RetryOptions, RunOptions, ServiceOptions
@@ -36,7 +37,11 @@ SANDBOX = "sandbox"  # what stands in a plan for an address that is another each
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCommand:
-    """What a command asks of a run. `source` is what people call the rows' file."""
+    """What a command asks of a run. `source` is what people call the rows' file.
+
+    `others` are further services, by their base URLs as rows name them. `paths`: whether the
+    answer is the path of each image.
+    """
 
     name: str
     run: RunDirectory
@@ -46,6 +51,13 @@ class RunCommand:
     options: RunOptions
     settings: Settings
     max_cost: float | None
+    others: Mapping[str, tuple[ServiceOptions, Settings]] = field(default_factory=dict)
+    paths: bool = True
+
+    @property
+    def services(self) -> Mapping[str, tuple[ServiceOptions, Settings]]:
+        """All services, by what rows call them."""
+        return {"": (self.service, self.settings), **self.others}
 
     @property
     def resume(self) -> ResumeOptions:
@@ -140,7 +152,7 @@ def try_out(command: RunCommand, environment: Environment, trial: RunDirectory) 
     )
     with RowStates(read_events(command.run)) as states:
         survey = survey_rows(place, states, command.resume, source=command.source)
-        price, because = _ask_price(command, environment, survey)
+        price, because = estimated(command, environment, survey)
         return RunPlanned(
             directory=command.run.path,
             survey=survey,
@@ -150,23 +162,53 @@ def try_out(command: RunCommand, environment: Environment, trial: RunDirectory) 
         )
 
 
-def _ask_price(
+@contextmanager
+def all_connected(command: RunCommand, environment: Environment) -> Iterator[dict[str, Connection]]:
+    """Yield the way to each service of a run, by what its rows call it."""
+    terminal, retries = environment.terminal, command.retries
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(connected(terminal, settings, service, retries))
+            for name, (service, settings) in command.services.items()
+        }
+
+
+def _ask_prices(
+    connections: Mapping[str, Connection], survey: Survey, environment: Environment
+) -> dict[str, PriceList]:
+    """Return the prices of each service's own models, as far as they can be known."""
+    prices = {
+        name: PriceList(
+            {model for service, model in survey.area if service == name},
+            connection,
+            environment.terminal,
+            environment.clock,
+        )
+        for name, connection in connections.items()
+    }
+    for each in prices.values():
+        each.ask()
+    return prices
+
+
+def estimated(
     command: RunCommand, environment: Environment, survey: Survey
 ) -> tuple[float | None, str]:
     """Return what the rows to send would cost, else why that is not known."""
-    terminal = environment.terminal
     try:
-        with connected(terminal, command.settings, command.service, command.retries) as connection:
-            prices = PriceList(survey.models, connection, terminal, environment.clock)
-            prices.ask()
+        with all_connected(command, environment) as connections:
+            prices = _ask_prices(connections, survey, environment)
     except KeyMissing as error:
         return None, error.message
-    price_of = prices.usd_per_megapixel
-    usd = survey.estimate_usd(survey.area_to_send, lambda _, model: price_of(model))
-    unknown = [model for model in survey.models if price_of(model) is None]
+
+    def price_of(service: str, model: str) -> float | None:
+        return prices[service].usd_per_megapixel(model)
+
+    usd = survey.estimate_usd(survey.area_to_send, price_of)
+    unknown = [key for key in survey.area_to_send if price_of(*key) is None]
     if usd is None and not unknown:
         return None, "the service chooses the size"
-    return usd, prices.unknown_because(unknown[0]) if unknown else ""
+    return usd, prices[unknown[0][0]].unknown_because(unknown[0][1]) if unknown else ""
 
 
 class _Buying:
@@ -179,6 +221,7 @@ class _Buying:
         self._command, self._environment = command, environment
         self._ledger, self._survey = ledger, survey
         self._progress: RunProgress | None = None
+        self._prices: Mapping[str, PriceList] = {}
 
     @property
     def stdout_failed(self) -> StdoutFailed | None:
@@ -194,54 +237,47 @@ class _Buying:
         """Buy what is missing."""
         command, environment = self._command, self._environment
         terminal = environment.terminal
-        with connected(terminal, command.settings, command.service, command.retries) as connection:
-            prices = self._prices(connection)
-            budget = self._budget(prices)
-            terminal.note(self._announcement(prices))
-            with terminal.live() as show:
-                watch = self._begin_progress(show)
-                order = RunOrder(
-                    services={"": connection},
-                    prices={"": prices},
-                    store=store_of(connection, terminal),
-                    resume=command.resume,
-                    workers=command.options.jobs,
-                    budget=budget,
-                    keep_going=command.options.keep_going,
-                    fail_fast=command.options.fail_fast,
-                )
-                return buy_rows(self._ledger, order, environment, watch)
+        with ExitStack() as stack:
+            connections = stack.enter_context(all_connected(command, environment))
+            self._prices = _ask_prices(connections, self._survey, environment)
+            self.estimate_usd = self._survey.estimate_usd(self._survey.area, self._price_of)
+            budgets = self._budgets()
+            terminal.note(self._announcement())
+            watch = self._begin_progress(stack.enter_context(terminal.live()))
+            order = RunOrder(
+                services=connections,
+                prices=self._prices,
+                store=store_of(connections[""], terminal),
+                resume=command.resume,
+                workers=command.options.jobs,
+                budgets=budgets,
+                keep_going=command.options.keep_going,
+                fail_fast=command.options.fail_fast,
+            )
+            return buy_rows(self._ledger, order, environment, watch)
 
-    def _prices(self, connection: Connection) -> PriceList:
-        environment, survey = self._environment, self._survey
-        models = {model for _, model in survey.area}
-        prices = PriceList(models, connection, environment.terminal, environment.clock)
-        prices.ask()
-        self.estimate_usd = survey.estimate_usd(
-            survey.area, lambda _, model: prices.usd_per_megapixel(model)
-        )
-        return prices
+    def _price_of(self, service: str, model: str) -> float | None:
+        return self._prices[service].usd_per_megapixel(model)
 
-    def _budget(self, prices: PriceList) -> Budget | None:
+    def _budgets(self) -> dict[str, Budget]:
         """Return what may be spent, over the whole life of the folder; raise UsageError."""
         if self._command.max_cost is None:
-            return None
-        for model in self._survey.models:
-            if prices.usd_per_megapixel(model) is None:
-                raise unknown_price(prices.unknown_because(model))
+            return {}
+        for service, model in self._survey.area_to_send:
+            if self._price_of(service, model) is None:
+                raise unknown_price(self._prices[service].unknown_because(model))
         if self._survey.unpriced:
             raise unknown_price("the service chooses the size")
         money = self._ledger.states.money
         if money.unpriced:
             raise unknown_price(f"of {money.unpriced} earlier requests")
         allowed, spent = share_of(self._command.max_cost, self._ledger)
-        return Budget(allowed, prices, spent_usd=spent)
+        budget = Budget(allowed, self._prices[""], spent_usd=spent)
+        return {service: budget.at(prices) for service, prices in self._prices.items()}
 
-    def _announcement(self, prices: PriceList) -> str:
+    def _announcement(self) -> str:
         survey, command = self._survey, self._command
-        estimate = survey.estimate_usd(
-            survey.area_to_send, lambda _, model: prices.usd_per_megapixel(model)
-        )
+        estimate = survey.estimate_usd(survey.area_to_send, self._price_of)
         about = "the price is unknown" if estimate is None else f"about ${dollars(estimate)}"
         images = "1 image" if survey.images_to_send == 1 else f"{survey.images_to_send} images"
         models = ", ".join(excerpt(model, 60) for model in survey.models[:5])
@@ -256,7 +292,7 @@ class _Buying:
             self._survey,
             show,
             estimate_usd=self.estimate_usd,
-            paths=not as_json and not options.as_lines,
+            paths=self._command.paths and not as_json and not options.as_lines,
             lines=options.as_lines,
             monotonic=self._environment.clock.monotonic,
         )

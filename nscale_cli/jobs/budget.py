@@ -1,6 +1,7 @@
 """`--max-cost`: what a run may cost, reserved before each attempt that may be billed."""
 
 import threading
+from copy import copy
 
 from nscale_cli.errors import Billed, UsageError
 from nscale_cli.jobs.job import Job, JobResult
@@ -21,10 +22,21 @@ class Budget:
 
     def __init__(self, max_usd: float, prices: PriceList, *, spent_usd: float = 0.0) -> None:
         """Start with what earlier runs may have spent."""
-        self.max_usd, self.spent_usd = max_usd, spent_usd
-        self._prices = prices
+        self.max_usd, self._prices = max_usd, prices
+        self._spent_usd = [spent_usd]  # which budgets of several services share
         self._reserved: dict[str, float] = {}
         self._lock = threading.Lock()
+
+    @property
+    def spent_usd(self) -> float:
+        """What has been spent, as far as it is known."""
+        return self._spent_usd[0]
+
+    def at(self, prices: PriceList) -> "Budget":
+        """Return the same budget for jobs of another service, which has prices of its own."""
+        other = copy(self)
+        other._prices = prices
+        return other
 
     @classmethod
     def asked(cls, max_usd: float, prices: PriceList, request: ImageRequest) -> "Budget":
@@ -48,7 +60,7 @@ class Budget:
         """Give back what was set aside for an attempt that cost nothing; else it is spent."""
         with self._lock:
             usd = self._reserved.pop(job.id, 0.0)
-            self.spent_usd += 0.0 if billed is Billed.NO else usd
+            self._spent_usd[0] += 0.0 if billed is Billed.NO else usd
 
     def settle(self, result: JobResult) -> None:
         """Put what the last attempt cost in the place of its estimate, as far as it is known."""
@@ -58,7 +70,7 @@ class Budget:
         with self._lock:
             usd = self._reserved.pop(job.id, 0.0)
             if result.billed is not Billed.NO:
-                self.spent_usd += usd if cost is None or result.errors else cost
+                self._spent_usd[0] += usd if cost is None or result.errors else cost
 
     def estimate(self, request: ImageRequest) -> float:
         """Return what the request should cost; raise UsageError where that is unknown."""

@@ -10,7 +10,7 @@ Nothing here knows where the rows came from. Memory does not grow with their num
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from nscale_cli.connection import Connection
@@ -54,9 +54,9 @@ class Watch(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOrder:
-    """How a plan is bought. Services and their prices are by a row's `service`: "" is the plan's.
+    """How a plan is bought. Services, their prices and their budgets are by a row's `service`.
 
-    `store` says where images go whose own place fails.
+    "" is the plan's own. `store` says where images go whose own place fails.
     """
 
     services: Mapping[str, Connection]
@@ -64,7 +64,7 @@ class RunOrder:
     store: Store
     resume: ResumeOptions
     workers: int
-    budget: Budget | None = None
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
     keep_going: bool = False
     fail_fast: bool = False
 
@@ -121,6 +121,7 @@ class _Run:
             fail_fast=order.fail_fast,
             say=watch.say,
             monotonic=monotonic,
+            service_of=self._service_of,
         )
         store = replace(order.store, warn=self._warnings.append)
         # The attempts of a row are made by the policy, so that each has its end in the journal.
@@ -130,7 +131,7 @@ class _Run:
                 connection=replace(connection, retries=0),
                 store=store,
                 clock=environment.clock,
-                budget=order.budget,
+                budget=order.budgets.get(service),
                 journal=self._journal,
             )
             for service, (connection, client) in clients.items()
@@ -186,7 +187,7 @@ class _Run:
         for planned, history, action in rows_to_send(place, states, resume):
             if self._policy.stopped or self._stop.signal_number is not None:
                 return
-            if self._policy.leaves_out(planned.request.model):
+            if self._policy.leaves_out(planned.request.model, planned.row.service):
                 continue
             path = free_path(planned, run)
             self._rows[planned.key] = planned
@@ -221,7 +222,10 @@ class _Run:
         self._watch.tick(self._journal.under_way)
 
     def _buyer_of(self, job: Job) -> Buyer:
-        return self._buyers[self._rows[job.id].row.service]
+        return self._buyers[self._service_of(job)]
+
+    def _service_of(self, job: Job) -> str:
+        return self._rows[job.id].row.service
 
     def _price_of(self, job_id: str, request: ImageRequest) -> float | None:
         # What comes after a row was given up is none of its service's rows any more.

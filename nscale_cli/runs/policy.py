@@ -19,7 +19,7 @@ from nscale_cli.errors import (
     ServiceUnreachable,
 )
 from nscale_cli.jobs.budget import OverBudget
-from nscale_cli.jobs.job import JobResult
+from nscale_cli.jobs.job import Job, JobResult
 from nscale_cli.jobs.limit import AdaptiveLimit
 from nscale_cli.jobs.run import Policy
 from nscale_cli.runs.job_journal import NotWrittenDown
@@ -76,6 +76,7 @@ class RunPolicy(Policy):
         fail_fast: bool = False,
         say: Callable[[str], object] = str,
         monotonic: Callable[[], float] = time.monotonic,
+        service_of: Callable[[Job], str] = lambda _: "",
     ) -> None:
         """Start with all workers."""
         super().__init__(workers)
@@ -89,15 +90,16 @@ class RunPolicy(Policy):
         self._maybes = 0
         self._limits_told = False
         self._tries: dict[str, int] = {}  # of rows that go again
-        self._lost_models: set[str] = set()
+        self._service_of = service_of
+        self._lost_models: set[tuple[str, str]] = set()  # each at one service
 
     def may_start(self, under_way: int) -> bool:
         """Return whether one more row may be sent now."""
         return self.limited.may_start(under_way)
 
-    def leaves_out(self, model: str) -> bool:
+    def leaves_out(self, model: str, service: str = "") -> bool:
         """Return whether the service does not know this model, so that its rows are not sent."""
-        return model in self._lost_models
+        return (service, model) in self._lost_models
 
     def stop(self, reason: StopReason, error: NscaleError | None = None) -> None:
         """Send nothing more; the first reason counts."""
@@ -133,7 +135,7 @@ class RunPolicy(Policy):
             self.limited.pause(float(2 ** (self._tries[result.job.id] - 1)))
             return True
         if isinstance(error, RequestRefused) and error.http_status == _NOT_FOUND:
-            self._lost_models.add(result.job.request.model)
+            self._lost_models.add((self._service_of(result.job), result.job.request.model))
         for kind, reason in _STOPS.items():
             if isinstance(error, kind):
                 self.stop(reason, error)

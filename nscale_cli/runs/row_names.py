@@ -26,7 +26,7 @@ from nscale_cli.storage.spill import SpilledMap
 DEFAULT_TEMPLATE = "{row}-{slug}.{ext}"
 BOOKKEEPING = "run"
 _RESERVED_NAMES = re.compile(
-    rf"{BOOKKEEPING}|index[^/]*\.html|sheet[^/]*\.png|results\.csv|table\.md", re.IGNORECASE
+    rf"{BOOKKEEPING}|(index[^/]*|blind)\.html|sheet[^/]*\.png|results\.csv|table\.md", re.IGNORECASE
 )
 _HINT = (
     "the fields are {id} {row} {slug} {model} {size} {index} {date} {time} {hash} {ext}, "
