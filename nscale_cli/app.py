@@ -25,12 +25,13 @@ Examples:
 
 The first needs no key and no network; the second needs NSCALE_API_KEY.
 """
-IMAGES_HELP = """Make images.
+IMAGES_HELP = """Make images, and tell how they were made.
 
 \b
 Examples:
   nscale images generate "A sunset over mountains"
   nscale images batch prompts.csv -o pictures/
+  nscale images info a-sunset-over-mountains.png
   nscale images show a-sunset-over-mountains.png
 """
 MODELS_HELP = """List models and their prices.
@@ -46,6 +47,16 @@ AUTH_HELP = """Store the API key, forget it, and see which one is used.
 Examples:
   nscale auth login
   nscale auth status
+"""
+HISTORY_HELP = """List, find and show the images that were made before.
+
+\b
+Examples:
+  nscale history
+  nscale history fox snow
+  nscale history show last
+
+Any other text than the name of a command is looked for in the prompts.
 """
 CONFIG_HELP = """Keep settings, and profiles of services, in a file.
 
@@ -104,15 +115,20 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A group of commands: its line in the list, its help, and its commands in their order."""
+    """A group of commands: its line in the list, its help, and its commands in their order.
+
+    `first` is the command that words belong to which name none; empty where that is a mistake.
+    """
 
     line: str
     help: str
     commands: Mapping[str, Leaf]
+    first: str = ""
 
     def load(self, name: str) -> typer.Typer:
         """Return the group; its commands are loaded when they are run."""
-        kind = type(f"_{name.title()}", (_Lazy,), {"entries": self.commands})
+        inside = {"entries": self.commands, "first": self.first}
+        kind = type(f"_{name.title()}", (_Lazy,), inside)
         group = typer.Typer(cls=kind, rich_markup_mode=None, add_completion=False)
         group.callback(help=self.help, invoke_without_command=True)(_group)
         return group
@@ -121,7 +137,7 @@ class Branch:
 # In the order in which they come up in a user's day.
 COMMANDS: Mapping[str, Leaf | Branch] = {
     "images": Branch(
-        "Make images.",
+        "Make images, and tell how they were made.",
         IMAGES_HELP,
         {
             "generate": Leaf(
@@ -136,8 +152,39 @@ COMMANDS: Mapping[str, Leaf | Branch] = {
                 "images_receipt",
                 "receipt",
             ),
+            "rerun": Leaf(
+                "Make an image again: the same request, or a changed one.", "images_rerun", "rerun"
+            ),
+            "info": Leaf(
+                "Tell what image files are, and how they were made.", "images_info", "info"
+            ),
             "show": Leaf("Show images from files (PNG, JPEG, WebP).", "images_show", "show"),
         },
+    ),
+    "history": Branch(
+        "List, find and show the images that were made before.",
+        HISTORY_HELP,
+        {
+            "list": Leaf(
+                "List the images that were made before, the newest first.",
+                "history_list",
+                "list_images",
+            ),
+            "show": Leaf(
+                "Show all that is remembered of an image.", "history_show", "show", "SHOW_HELP"
+            ),
+            "open": Leaf(
+                "Open an image in the desktop's viewer.", "history_show", "open_image", "OPEN_HELP"
+            ),
+            "clear": Leaf(
+                "Forget images that were made before; the files stay.",
+                "history_clear",
+                "clear",
+                "CLEAR_HELP",
+            ),
+            "path": Leaf("Print where the history is.", "history_clear", "path", "PATH_HELP"),
+        },
+        first="list",
     ),
     "models": Branch(
         "List models and their prices.",
@@ -215,6 +262,7 @@ class _Lazy(Group):
     """Commands of which the names and one line each are known, until one is run."""
 
     entries: Mapping[str, Leaf | Branch]
+    first = ""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -224,6 +272,14 @@ class _Lazy(Group):
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the base's own name
         """Return the names in their order."""
         return list(self.entries)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the first command before words that name none, where there is one."""
+        asks_help = bool(args) and args[0] in ctx.help_option_names
+        at_tab = ctx.resilient_parsing and not args  # the shell asks for the commands' names
+        if self.first and not (asks_help or at_tab or (args and args[0] in self.commands)):
+            args = [self.first, *args]
+        return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that the words name, now with all that it has, and the rest."""

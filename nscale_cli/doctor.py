@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from nscale_cli import __version__
-from nscale_cli.config.directories import cache_directory
+from nscale_cli.config.directories import cache_directory, home_directory, state_directory
 from nscale_cli.config.file import config_path
 from nscale_cli.config.settings import Settings
 from nscale_cli.connection import ApiKey, Connection
@@ -65,6 +65,7 @@ def about_the_settings(settings: Settings, terminal: Terminal) -> Iterator[Findi
     )
     cache = str(cache_directory(terminal.env))
     yield Finding(name="cache", text=cache, values={"cache": cache})
+    yield _history(settings, terminal)
     if settings.profile:
         yield Finding(
             name="profile",
@@ -148,6 +149,35 @@ def about_the_terminal(settings: Settings, terminal: Terminal) -> Iterator[Findi
     }
     styles = ", ".join(f"{name}: {style}" for name, style in chosen.items())
     yield Finding(name="preview", text=styles, values={"preview": chosen})
+
+
+def _history(settings: Settings, terminal: Terminal) -> Finding:
+    """Return where the history is, how large, and whether it is kept."""
+    from nscale_cli.storage.history import FILE_NAME, History
+
+    path = state_directory(terminal.env) / FILE_NAME
+    history = History(path, warn=terminal.warn, home=home_directory(terminal.env))
+    count: int | None = None
+    try:
+        count = history.count()
+        what = f"{count} image{'' if count == 1 else 's'}"
+    except NscaleError as error:
+        what = error.message
+    finally:
+        history.close()
+    notes = [f"{what}, {history.byte_count} bytes" if history.exists else "not there"]
+    if not settings.history:
+        notes.append(f"not kept: {settings.sources['history']}")
+    return Finding(
+        name="history",
+        text=f"{path} ({'; '.join(notes)})",
+        values={
+            "history": str(path),
+            "history_images": count,
+            "history_bytes": history.byte_count,
+            "history_kept": settings.history,
+        },
+    )
 
 
 def _proxy(connection: Connection) -> str | None:

@@ -80,11 +80,14 @@ def _invoke(arguments: list[str], environment: Environment) -> int:
         return result or ExitCode.OK
     from nscale_cli.output.result import report
 
-    report(result, environment.terminal, as_json=environment.invocation.as_json)
-    if result.crash is not None:
-        hint = _tell_crash(result.crash, arguments, environment)
-        environment.terminal.say(hint, label="hint", style="bold")
-    result.show(environment)
+    try:
+        report(result, environment.terminal, as_json=environment.invocation.as_json)
+        if result.crash is not None:
+            hint = _tell_crash(result.crash, arguments, environment)
+            environment.terminal.say(hint, label="hint", style="bold")
+        result.show(environment)
+    finally:
+        result.finish()
     return int(result.exit_code)
 
 

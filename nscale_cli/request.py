@@ -111,10 +111,14 @@ class GeneratedImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedImage:
-    """One image on disk. `path` is absolute, or None where the bytes went to standard output."""
+    """One image on disk. `path` is absolute, or None where the bytes went to standard output.
+
+    `original_sha256` is of the image before metadata were added, where they were.
+    """
 
     path: Path | None
     format: str
     size: Size | None
     byte_count: int
     sha256: str
+    original_sha256: str | None = None

@@ -141,6 +141,7 @@ def cli(tmp_path: Path, sleeps: FakeClock, monkeypatch: pytest.MonkeyPatch) -> C
             env={
                 "HOME": str(tmp_path / "home"),
                 "XDG_CACHE_HOME": str(cache_home(tmp_path)),
+                "NSCALE_HISTORY": "0",  # which is among the files of a run; see with_history
                 **(env or {}),
             },
         )
@@ -153,6 +154,19 @@ def cli(tmp_path: Path, sleeps: FakeClock, monkeypatch: pytest.MonkeyPatch) -> C
         return outcome
 
     return run
+
+
+def with_history(cli: Cli) -> Cli:
+    """Return `cli` with a history, as a user has it."""
+    return lambda *arguments, env=None, **options: cli(
+        *arguments, env={"NSCALE_HISTORY": "", **(env or {})}, **options
+    )
+
+
+@pytest.fixture
+def history_file(tmp_path: Path) -> Path:
+    """Where the history of a run in the test's folder is."""
+    return tmp_path / "home" / ".local" / "state" / "nscale" / "history.sqlite"
 
 
 @pytest.fixture
@@ -238,7 +252,8 @@ class Program:
         kept = ("PATH", "SYSTEMROOT", "PYTHONPATH", "COVERAGE_")
         inherited = {name: value for name, value in os.environ.items() if name.startswith(kept)}
         own = {"HOME": self.cwd / "home", "XDG_CACHE_HOME": cache_home(self.cwd)}
-        return inherited | {name: str(path) for name, path in own.items()}
+        history = {"NSCALE_HISTORY": "0"}  # as in `cli`
+        return inherited | history | {name: str(path) for name, path in own.items()}
 
     @property
     def bare_env(self) -> dict[str, str]:

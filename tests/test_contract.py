@@ -182,11 +182,15 @@ def test_the_json_document_of_a_success_is_whole(generate: Cli, tmp_path: Path) 
     data = document["data"]
     assert isinstance(data.pop("elapsed_seconds"), float)
     images = data.pop("images")
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", data.pop("created_at"))
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/v1", data.pop("base_url"))
+    assert re.fullmatch(r"req-\d+", data.pop("request_id"))
     assert data == {
         "model": "black-forest-labs/FLUX.1-schnell",
         "prompt": "A cat",
         "size": "512x512",
         "count": 2,
+        "params": {},
         "cost_usd": 0.000681574,  # two images of 0.262144 megapixels, at 0.0013 each
     }
     assert [image["path"] for image in images] == [
@@ -197,6 +201,7 @@ def test_the_json_document_of_a_success_is_whole(generate: Cli, tmp_path: Path) 
         assert image["bytes"] == Path(image["path"]).stat().st_size
         assert (image["format"], image["width"], image["height"]) == ("png", 512, 512)
         assert re.fullmatch("[0-9a-f]{64}", image["sha256"])
+        assert image["original_sha256"] == image["sha256"]
 
 
 def test_a_usage_error_is_one_json_document_too(cli: Cli) -> None:
@@ -207,6 +212,26 @@ def test_a_usage_error_is_one_json_document_too(cli: Cli) -> None:
     (error,) = outcome.document["errors"]
     assert (error["code"], error["billed"]) == ("usage", "no")
     assert outcome.document["data"]["images"] == []
+
+
+def test_a_usage_error_tells_what_is_known_of_the_request(cli: Cli) -> None:
+    """A script that logs its failures need not keep the command line as well."""
+    outcome = cli("images", "generate", "cat", "-m", "m/1", "-n", "2", "-z", "large", "--json")
+
+    assert outcome.exit_code == 2
+    assert outcome.document["data"] == {
+        "model": "m/1",
+        "prompt": "cat",
+        "size": None,
+        "count": 2,
+        "params": None,
+        "base_url": None,
+        "created_at": None,
+        "request_id": None,
+        "elapsed_seconds": None,
+        "cost_usd": None,
+        "images": [],
+    }
 
 
 def test_the_exit_codes_are_the_ones_that_were_promised() -> None:

@@ -18,7 +18,8 @@ _ORDER = (
     *("unique", "shard", "redo", "retry_refused", "fail_fast", "keep_going"),
     *("open_viewer", "preview", "preview_style"),
     *("preview_width", "api_key", "api_key_file", "prompt_file", "base_url", "profile", "sandbox"),
-    *("param", "timeout", "retry", "retry_billed", "max_cost", "force", "dry_run"),
+    *("param", "timeout", "retry", "retry_billed", "max_cost", "force", "skip_existing"),
+    *("dry_run", "metadata", "no_history"),
     *("as_lines", "as_json", "quiet", "debug"),
 )
 _VERBOSITY = {

@@ -2,18 +2,32 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nscale_cli.commands._inputs import read_key
-from nscale_cli.commands._options import AccountOptions, AddressOptions, RetryOptions
+from nscale_cli.commands._inputs import read_key, read_metadata_mode
+from nscale_cli.commands._options import (
+    AccountOptions,
+    AddressOptions,
+    RecordOptions,
+    RetryOptions,
+)
 from nscale_cli.config.checks import require_timeout
+from nscale_cli.config.directories import home_directory, state_directory
 from nscale_cli.config.file import read_config
-from nscale_cli.config.settings import Settings
+from nscale_cli.config.settings import METADATA_MODES, Settings
 from nscale_cli.connection import ApiKey, Connection, require_base_url
 from nscale_cli.errors import KeyMissing, UsageError
 from nscale_cli.sandbox.scenarios import SANDBOX_KEYS
 from nscale_cli.service.catalog import Listing, fetch_or_load, load_instead
 from nscale_cli.terminal.context import Environment
 from nscale_cli.terminal.streams import Terminal
+
+if TYPE_CHECKING:
+    from nscale_cli.jobs.marking import Marker
+    from nscale_cli.jobs.prices import PriceList
+    from nscale_cli.jobs.record import Recorder
+    from nscale_cli.storage.history import History
 
 _SANDBOX_KEY = ApiKey(value="sandbox", source="--sandbox")
 
@@ -83,3 +97,50 @@ def get_models(environment: Environment, settings: Settings, service: AccountOpt
             return fetch_or_load(connection, terminal, now)
     except KeyMissing as error:
         return load_instead(require_base_url(address_of(service, settings)), terminal, error)
+
+
+def history_path(terminal: Terminal) -> Path:
+    """Return where the history is, whether or not there is one."""
+    from nscale_cli.storage.history import FILE_NAME
+
+    return state_directory(terminal.env) / FILE_NAME
+
+
+def open_history(terminal: Terminal) -> "History":
+    """Return the history, to be looked at; nothing is opened yet."""
+    from nscale_cli.storage.history import History
+
+    home = home_directory(terminal.env)
+    return History(history_path(terminal), home=home, warn=terminal.warn)
+
+
+def make_recorder(
+    terminal: Terminal,
+    settings: Settings,
+    record: RecordOptions,
+    connection: Connection,
+    prices: "PriceList",
+    *,
+    run: Path | None = None,
+) -> "Recorder | None":
+    """Return what remembers the images of a service, None where nothing is to be remembered."""
+    if record.no_history or not settings.history:
+        return None
+    if connection.ephemeral and not settings.keeps_sandbox_history:
+        return None
+    from nscale_cli.jobs.record import Recorder
+
+    home = home_directory(terminal.env)
+    return Recorder(history_path(terminal), connection, prices, terminal, home=home, run=run)
+
+
+def make_marker(
+    terminal: Terminal, settings: Settings, record: RecordOptions, connection: Connection
+) -> "Marker | None":
+    """Return what marks the images of a service, None where they stay as they come."""
+    mode = read_metadata_mode(record, settings)
+    if mode == METADATA_MODES[0]:
+        return None
+    from nscale_cli.jobs.marking import Marker
+
+    return Marker(mode=mode, connection=connection, redactor=terminal.redactor, warn=terminal.warn)

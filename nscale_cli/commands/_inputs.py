@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from nscale_cli.commands._options import PromptOptions, ShowOptions
+from nscale_cli.commands._options import PromptOptions, RecordOptions, ShowOptions
 from nscale_cli.config.settings import SETTINGS, Settings
 from nscale_cli.connection import ApiKey
 from nscale_cli.credentials.lookup import find_key
@@ -81,6 +81,14 @@ def read_preview_options(how: ShowOptions, settings: Settings) -> PreviewOptions
         style = how.preview_style
         SETTINGS["preview_style"].check(style, "--preview-style")
     return PreviewOptions(style=style, width=how.preview_width)
+
+
+def read_metadata_mode(record: RecordOptions, settings: Settings) -> str:
+    """Return what images are to say of their making; raise UsageError for what is no mode."""
+    if record.metadata is None:
+        return settings.metadata
+    SETTINGS["metadata"].check(record.metadata, "--metadata")
+    return record.metadata
 
 
 def read_params(pairs: Sequence[str], settings: Settings) -> dict[str, object]:

@@ -12,6 +12,7 @@ from nscale_cli.config.settings import (
     COMMON_SIZES,
     DEFAULT_RETRIES,
     KNOWN_MODELS,
+    METADATA_MODES,
     PREVIEW_STYLES,
     SANDBOX_MODELS,
     SETTINGS,
@@ -23,7 +24,7 @@ DEFAULT_JOBS, MAX_JOBS = 8, 256
 ROW_FORMATS = ("txt", "csv", "jsonl")
 
 
-def _complete_model(context: typer.Context, incomplete: str) -> list[str]:
+def complete_model(context: typer.Context, incomplete: str) -> list[str]:
     """Return ids for the shell: those that look like image models, else any that were listed."""
     from nscale_cli.service.catalog import stored_ids
     from nscale_cli.service.models import looks_like_images
@@ -60,6 +61,10 @@ def _complete_preview_style(incomplete: str) -> list[str]:
     return [style for style in PREVIEW_STYLES if style.startswith(incomplete)]
 
 
+def _complete_metadata(incomplete: str) -> list[str]:
+    return [mode for mode in METADATA_MODES if mode.startswith(incomplete)]
+
+
 def _require_key(value: str | None) -> str | None:
     # An unset variable lets -a swallow the option after it, and what is left makes no sense to
     # the parser; so this is said first.
@@ -84,7 +89,15 @@ def _complete_profile(incomplete: str) -> list[str]:
 
 
 ModelArgument = Annotated[
-    str, typer.Argument(metavar="ID", help="The model's id.", autocompletion=_complete_model)
+    str, typer.Argument(metavar="ID", help="The model's id.", autocompletion=complete_model)
+]
+ParamOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--param",
+        metavar="KEY=VALUE",
+        help="An extra field of the request, repeatable; VALUE is JSON where it reads as such.",
+    ),
 ]
 SizeOption = Annotated[
     str | None,
@@ -156,7 +169,7 @@ class ImageOptions:
             "-m",
             "--model",
             metavar="ID",
-            autocompletion=_complete_model,
+            autocompletion=complete_model,
             help=SETTINGS["model"].option_help,
         ),
     ] = None
@@ -165,14 +178,38 @@ class ImageOptions:
         int,
         typer.Option("-n", "--count", metavar="N", help="How many images to make."),
     ] = 1
-    param: Annotated[
-        list[str] | None,
+    param: ParamOption = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeOptions:
+    """What is asked for otherwise than before."""
+
+    model: Annotated[
+        str | None,
         typer.Option(
-            "--param",
-            metavar="KEY=VALUE",
-            help="An extra field of the request, repeatable; VALUE is JSON where it reads as such.",
+            "-m", "--model", metavar="ID", autocompletion=complete_model, help="Another model."
         ),
     ] = None
+    size: Annotated[
+        str | None,
+        typer.Option(
+            "-z",
+            "--size",
+            metavar="WxH",
+            autocompletion=_complete_size,
+            help="Another width and height in pixels.",
+        ),
+    ] = None
+    count: Annotated[
+        int | None,
+        typer.Option("-n", "--count", metavar="N", help="Another number of images."),
+    ] = None
+    prompt_file: Annotated[
+        str | None,
+        typer.Option("--prompt-file", metavar="FILE", help="Another prompt, read from FILE."),
+    ] = None
+    param: ParamOption = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +228,35 @@ class OutputOptions:
     force: Annotated[
         bool, typer.Option("--force", help="Let -o FILE replace an existing file.")
     ] = False
+    skip_existing: Annotated[
+        bool,
+        typer.Option(
+            "--skip-existing", help="Make no image where one of that name is there already."
+        ),
+    ] = False
     dry_run: DryRunOption = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordOptions:
+    """What is kept of how an image was made."""
+
+    metadata: Annotated[
+        str | None,
+        typer.Option(
+            "--metadata",
+            metavar="MODE",
+            autocompletion=_complete_metadata,
+            help=SETTINGS["metadata"].option_help,
+        ),
+    ] = None
+    no_history: Annotated[
+        bool,
+        typer.Option(
+            "--no-history",
+            help="Leave these images out of the history. [env: NSCALE_HISTORY=0]",
+        ),
+    ] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
-from nscale_cli.commands._context import address_of, connected
-from nscale_cli.commands._options import RetryOptions, RunOptions, ServiceOptions
+from nscale_cli.commands._context import address_of, connected, make_marker, make_recorder
+from nscale_cli.commands._options import (
+    RecordOptions,
+    RetryOptions,
+    RunOptions,
+    ServiceOptions,
+)
 from nscale_cli.config.settings import Settings
 from nscale_cli.connection import Connection, require_base_url
 from nscale_cli.errors import KeyMissing, StdoutFailed, UsageError
 from nscale_cli.jobs.budget import Budget, unknown_price
+from nscale_cli.jobs.marking import Marker
 from nscale_cli.jobs.prices import PriceList
+from nscale_cli.jobs.record import Recorder
 from nscale_cli.jobs.save import Store
 from nscale_cli.output.run_progress import RunProgress
 from nscale_cli.output.run_result import RunPlanned, RunReport, count_rows
@@ -49,6 +56,7 @@ class RunCommand:
     service: ServiceOptions
     retries: RetryOptions
     options: RunOptions
+    record: RecordOptions
     settings: Settings
     max_cost: float | None
     others: Mapping[str, tuple[ServiceOptions, Settings]] = field(default_factory=dict)
@@ -243,7 +251,11 @@ class _Buying:
             self.estimate_usd = self._survey.estimate_usd(self._survey.area, self._price_of)
             budgets = self._budgets()
             terminal.note(self._announcement())
-            watch = self._begin_progress(stack.enter_context(terminal.live()))
+            markers = self._markers(connections)
+            recorders = self._recorders(connections)
+            show = stack.enter_context(terminal.live())
+            for recorder in recorders.values():
+                stack.enter_context(recorder)
             order = RunOrder(
                 services=connections,
                 prices=self._prices,
@@ -253,8 +265,33 @@ class _Buying:
                 budgets=budgets,
                 keep_going=command.options.keep_going,
                 fail_fast=command.options.fail_fast,
+                markers=markers,
+                recorders=recorders,
             )
-            return buy_rows(self._ledger, order, environment, watch)
+            return buy_rows(self._ledger, order, environment, self._begin_progress(show))
+
+    def _markers(self, connections: Mapping[str, Connection]) -> dict[str, Marker]:
+        command, terminal = self._command, self._environment.terminal
+        made = {
+            name: make_marker(terminal, command.services[name][1], command.record, connection)
+            for name, connection in connections.items()
+        }
+        return {name: marker for name, marker in made.items() if marker}
+
+    def _recorders(self, connections: Mapping[str, Connection]) -> dict[str, Recorder]:
+        command, terminal = self._command, self._environment.terminal
+        made = {
+            name: make_recorder(
+                terminal,
+                command.services[name][1],
+                command.record,
+                connection,
+                self._prices[name],
+                run=command.run.path,
+            )
+            for name, connection in connections.items()
+        }
+        return {name: recorder for name, recorder in made.items() if recorder}
 
     def _price_of(self, service: str, model: str) -> float | None:
         return self._prices[service].usd_per_megapixel(model)

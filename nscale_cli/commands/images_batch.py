@@ -40,6 +40,7 @@ def batch(
     run: options.RunOptions,
     service: options.ServiceOptions,
     retries: options.RetryOptions,
+    record: options.RecordOptions,
     max_cost: options.MaxCostOption = None,
     dry_run: options.DryRunOption = False,
 ) -> "Result":
@@ -65,6 +66,7 @@ def batch(
         service=service,
         retries=retries,
         options=run,
+        record=record,
         settings=settings,
         max_cost=max_cost,
     )

@@ -30,6 +30,7 @@ def resume(
     run: options.RunOptions,
     service: options.ServiceOptions,
     retries: options.RetryOptions,
+    record: options.RecordOptions,
     max_cost: options.MaxCostOption = None,
 ) -> "Result":
     """Go on; HELP is what the user reads."""
@@ -51,6 +52,7 @@ def resume(
         service=service,
         retries=retries,
         options=run,
+        record=record,
         settings=load_settings(environment.terminal, service.profile),
         max_cost=max_cost,
     )

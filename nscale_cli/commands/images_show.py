@@ -1,6 +1,5 @@
 """`nscale images show`: files on disk, in the terminal or in the desktop's viewer."""
 
-import os
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import typer
 
 from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
-from nscale_cli.errors import ExitCode, UsageError
+from nscale_cli.errors import ExitCode
 from nscale_cli.output.result import Result
 from nscale_cli.terminal.context import Environment
 
@@ -18,7 +17,7 @@ HELP = """Show images from files (PNG, JPEG, WebP).
 Examples:
   nscale images show a-red-fox.png
   nscale images show *.png --preview-style auto
-  nscale images show a-red-fox.png -x
+  nscale images show last -x
 """
 
 
@@ -37,21 +36,21 @@ class Shown(Result):
 @command("debug")
 def show(
     environment: Environment,
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="One image or several.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="One image or several, or `last` for the last one."),
+    ],
     how: options.ShowOptions,
 ) -> Shown:
     """Show the files; HELP is what the user reads."""
     from nscale_cli.commands._context import load_settings
+    from nscale_cli.commands._files import file_named
     from nscale_cli.commands._inputs import read_preview_options
     from nscale_cli.preview.show import Preview, open_images
-    from nscale_cli.storage.names import disk_path
 
     terminal = environment.terminal
     preview_options = read_preview_options(how, load_settings(terminal))
-    paths = [environment.path(disk_path(name)) for name in files]
-    for path, name in zip(paths, files, strict=True):
-        if not os.path.isfile(path):  # noqa: PTH113 - is_file() may raise
-            raise UsageError(f"{name} is not a file", hint="name PNG, JPEG or WebP files")
+    paths = [file_named(name, environment) for name in files]
     if how.open_viewer:
         return Shown(complete=open_images(paths, terminal))
     return Shown(complete=Preview(preview_options, terminal).show(paths))

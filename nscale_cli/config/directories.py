@@ -26,6 +26,12 @@ def state_directory(env: Mapping[str, str]) -> Path:
     return _of_variables(env, "XDG_STATE_HOME", ".local/state") or _of_platform("user_state_path")
 
 
+def home_directory(env: Mapping[str, str]) -> Path | None:
+    """Return the user's own folder, or None where it is not known."""
+    home = Path(env.get("HOME") or env.get("USERPROFILE") or "")
+    return home if home.is_absolute() else None
+
+
 def _of_variables(env: Mapping[str, str], variable: str, below_home: str) -> Path | None:
     """Return what the XDG base directory specification says; a relative path is no path to it."""
     if (directory := Path(env.get(variable, ""))).is_absolute():

@@ -13,6 +13,7 @@ DEFAULT_MODEL = "black-forest-labs/FLUX.1-schnell"
 DEFAULT_SIZE = "512x512"
 DEFAULT_TIMEOUT_SECONDS = 300.0
 DEFAULT_RETRIES = 2
+METADATA_MODES = ("none", "mark", "full", "sidecar")  # the first: default
 PREVIEW_STYLES = ("ascii", "auto", "blocks", "kitty", "iterm2", "sixel")  # the first: default
 
 # What completion offers for -m and -z. Prices and the full list come from the service itself.
@@ -123,6 +124,22 @@ _ROWS = (
         check=checks.one_of("style", *PREVIEW_STYLES),
     ),
     Setting(
+        name="metadata",
+        meaning=f"what images say of their making: {', '.join(METADATA_MODES)}",
+        option="--metadata",
+        variable="NSCALE_METADATA",
+        default=METADATA_MODES[0],
+        check=checks.one_of("mode", *METADATA_MODES),
+    ),
+    Setting(
+        name="history",
+        meaning="false: keep no history of images",
+        kind=Kind.SWITCH,
+        option="--no-history",
+        variable="NSCALE_HISTORY",
+        default=True,
+    ),
+    Setting(
         name="base_url",
         meaning="the address of an OpenAI-compatible service",
         option="--base-url",
@@ -190,6 +207,7 @@ VARIABLES: Mapping[str, str] = {
     KEY_VARIABLES[0]: f"the service token that pays; read before {KEY_VARIABLES[1]}",
     KEY_VARIABLES[1]: "the API key that pays (the older kind of credential)",
     **{row.variable: row.variable_help for row in _ROWS if row.variable},
+    "NSCALE_HISTORY": "0: keep no history of images (--no-history); 1: also of those of --sandbox",
     "NSCALE_CONFIG": "the settings file; default config.toml in the folder that "
     "`nscale config path` names",
     "NSCALE_LAZY_TYPES": "0: import the whole SDK at the start of a run, as its authors do; slower",
@@ -201,7 +219,7 @@ VARIABLES: Mapping[str, str] = {
     "COLUMNS": "the width of a preview that does not go to a terminal; default 80",
     "XDG_CACHE_HOME": "where lists of models are kept; default: the system's place for caches",
     "XDG_CONFIG_HOME": "where the folder of settings and stored keys is; default ~/.config",
-    "XDG_STATE_HOME": "where images are rescued to if their own place fails; "
+    "XDG_STATE_HOME": "where the history is, and images are rescued to if their own place fails; "
     "default ~/.local/state",
 }
 
@@ -235,6 +253,8 @@ class Settings:
     size: str
     output: str | None
     preview_style: str
+    metadata: str
+    history: bool
     base_url: str
     timeout_seconds: float
     sandbox: bool
@@ -245,6 +265,11 @@ class Settings:
     response_format: str | None
     fetch_urls: bool
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def keeps_sandbox_history(self) -> bool:
+        """Whether the variable asks for it: images of the sandbox are not worth keeping else."""
+        return self.history and self.sources.get("history") == SETTINGS["history"].variable
 
     def value_of(self, name: str) -> object:
         """Return the value of the setting that the settings file calls `name`."""

@@ -1,8 +1,9 @@
 """What a worker does with a job: buy it, and save what comes, whatever else happens."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from nscale_cli.connection import Connection
 from nscale_cli.errors import (
@@ -21,6 +22,9 @@ from nscale_cli.service.client import Client
 from nscale_cli.service.transport_errors import timeout_error
 from nscale_cli.storage.names import text_of
 from nscale_cli.terminal.time import Clock
+
+if TYPE_CHECKING:
+    from nscale_cli.jobs.marking import Marker
 
 
 class Journal(Protocol):
@@ -42,6 +46,7 @@ class _Attempts:
     store: Store
     budget: Budget | None
     journal: Journal | None
+    marked: Callable[[Collected], Collected]
 
     def begin(self, number: int) -> ReplySink:
         if self.budget is not None:
@@ -55,7 +60,7 @@ class _Attempts:
             self.budget.end_attempt(self.job, error.billed)
         if self.progress.given_up or self.progress.state.reply is not None:
             return error  # the coordinator has kept what came; or it is what the reply says
-        collected = _what_came(self.progress, final=True)
+        collected = self.marked(_what_came(self.progress, final=True))
         self.progress.earlier.append(collected)
         return _with_what_came(error, collected, self.job)
 
@@ -75,19 +80,27 @@ class Buyer:
     clock: Clock
     budget: Budget | None = None
     journal: Journal | None = None
+    marker: "Marker | None" = None
 
     def run(self, job: Job, progress: JobProgress) -> JobResult:
         """Buy the job and save its images; a failure is part of the result."""
         errors: tuple[NscaleError, ...] = ()
         collected, crash = Collected(), None
-        attempts = _Attempts(job, progress, self.store, self.budget, self.journal)
+        attempts = _Attempts(
+            job,
+            progress,
+            self.store,
+            self.budget,
+            self.journal,
+            lambda each: self._marked(each, job),
+        )
         try:
             arrival = buy(job, progress, self.client, self.connection, self.clock, attempts)
             progress.begin_collecting()
             reply = progress.state.reply
             said = f", request id {reply.request_id}" if reply else ""
             progress.tell(f"received {arrival.byte_count} bytes{said}", stage=Stage.RECEIVING)
-            collected = arrival.collected()
+            collected = self._marked(arrival.collected(), job)
             progress.earlier.append(collected)
         except NscaleError as error:
             errors = (error,)
@@ -117,6 +130,14 @@ class Buyer:
         result = self._result(job, progress, (*collected.errors, error), None)
         return self._settled(replace(result, images=images))
 
+    def _marked(self, collected: Collected, job: Job) -> Collected:
+        """Return what is saved, with its marks: all of it is safe on the disk by now."""
+        if self.marker is None:
+            return collected
+        now = self.clock.now()
+        images = (self.marker.mark(image, job.request, now) for image in collected.images)
+        return replace(collected, images=tuple(images))
+
     def _settled(self, result: JobResult) -> JobResult:
         if self.budget is not None:
             self.budget.settle(result)
@@ -138,6 +159,7 @@ class Buyer:
             images=_images(progress),
             errors=(*earlier, *errors),
             elapsed_seconds=self.clock.monotonic() - progress.start,
+            created_at=self.clock.now(),
             request_id=reply.request_id if reply else None,
             crash=crash,
         )

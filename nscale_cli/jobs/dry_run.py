@@ -16,6 +16,7 @@ class Plan:
     """What would be sent and saved. `cost_usd` is None where the service gives no price."""
 
     request: ImageRequest
+    base_url: str
     url: str
     host: str
     key_source: str
@@ -32,6 +33,7 @@ def make_plan(
     price = prices.usd_per_megapixel(request.model)
     return Plan(
         request=request,
+        base_url=connection.base_url,
         url=f"{connection.base_url}/images/generations",
         host=connection.host,
         key_source=connection.api_key.source,

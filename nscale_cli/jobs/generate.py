@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from nscale_cli.connection import Connection
 from nscale_cli.errors import NscaleError, RequestRefused, Stopped
@@ -23,6 +24,9 @@ from nscale_cli.terminal.context import Environment
 from nscale_cli.terminal.signals import Interrupted
 from nscale_cli.terminal.streams import Terminal
 
+if TYPE_CHECKING:
+    from nscale_cli.jobs.marking import Marker
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -37,6 +41,7 @@ class Order:
     prices: PriceList
     budget: Budget | None = None
     force: bool = False
+    marker: "Marker | None" = None
     meanwhile: Callable[[], object] = lambda: None
 
 
@@ -64,6 +69,9 @@ def run_generate(order: Order, environment: Environment) -> GenerateResult:
         problems=result.errors,
         elapsed_seconds=result.elapsed_seconds,
         usd_per_megapixel=order.prices.usd_per_megapixel(order.request.model),
+        base_url=order.connection.base_url,
+        created_at=result.created_at,
+        request_id=result.request_id,
         crash=result.crash,
     )
 
@@ -104,6 +112,7 @@ def _engine(order: Order, client: Client, environment: Environment) -> Engine:
         store=_store(order.connection, terminal),
         clock=environment.clock,
         budget=order.budget,
+        marker=order.marker,
     )
 
     def heed(event: JobEvent) -> None:

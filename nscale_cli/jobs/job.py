@@ -4,6 +4,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -51,8 +52,14 @@ class JobResult:
     images: tuple[SavedImage, ...] = ()
     errors: tuple[NscaleError, ...] = ()
     elapsed_seconds: float = 0.0
+    created_at: datetime | None = None
     request_id: str | None = None
     crash: Exception | None = None
+
+    @property
+    def request(self) -> ImageRequest:
+        """What was asked for."""
+        return self.job.request
 
     @property
     def stage(self) -> Stage:

@@ -1,6 +1,7 @@
 """What a run of `images generate` came to."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from nscale_cli.errors import ExitCode, NscaleError, Stopped
 from nscale_cli.request import ImageRequest, SavedImage
@@ -13,8 +14,8 @@ _WORST_FIRST = (ExitCode.NOT_SAVED, ExitCode.INCOMPLETE, ExitCode.SAVED_ELSEWHER
 class GenerateResult:
     """What one run made. `problems` are failures of parts of it, or of the whole.
 
-    `usd_per_megapixel` is None where the service's price is unknown. `crash` is what the code did
-    not foresee.
+    `usd_per_megapixel` is None where the service's price is unknown, `request_id` where it gave
+    none. `crash` is what the code did not foresee.
     """
 
     request: ImageRequest
@@ -22,6 +23,9 @@ class GenerateResult:
     problems: tuple[NscaleError, ...]
     elapsed_seconds: float
     usd_per_megapixel: float | None
+    base_url: str
+    created_at: datetime | None = None
+    request_id: str | None = None
     crash: Exception | None = None
 
     @property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nscale_cli.errors import Billed, ExitCode, NscaleError
 from nscale_cli.jobs.result import GenerateResult
+from nscale_cli.output.history import moment_text
 from nscale_cli.output.result import NO_IMAGES, Result
 from nscale_cli.redact import excerpt
 from nscale_cli.request import ImageRequest, SavedImage
@@ -17,6 +18,7 @@ from nscale_cli.terminal.context import Environment
 
 if TYPE_CHECKING:
     from nscale_cli.jobs.dry_run import Plan
+    from nscale_cli.jobs.record import Recorder
     from nscale_cli.preview.show import Preview
 
 
@@ -27,12 +29,13 @@ class Generated(Result):
     `raw`: their bytes went to standard output, behind which nothing else may stand.
     """
 
-    command = "images generate"
+    command: str = "images generate"  # type: ignore[misc]  # or another that makes images
     made: GenerateResult
     cwd: Path
     raw: bool = False
     preview: "Preview | None" = None
     open_viewer: bool = False
+    recorder: "Recorder | None" = None
 
     @property
     def errors(self) -> Sequence[NscaleError]:
@@ -67,6 +70,9 @@ class Generated(Result):
     def data(self) -> dict[str, object]:
         """Return the request, and what came of it."""
         return _request_data(self.made.request) | {
+            "base_url": self.made.base_url,
+            "created_at": _moment(self.made) if self.made.images else None,
+            "request_id": self.made.request_id,
             "elapsed_seconds": round(self.made.elapsed_seconds, 3),
             "cost_usd": self.made.cost_usd,
             "images": [_image_data(image) for image in self.made.images],
@@ -92,12 +98,18 @@ class Generated(Result):
             environment.interrupts.hold()
             raise stopped_error(signal.signal_number, Billed.YES, images) from None
 
+    def finish(self) -> None:
+        """Remember the images."""
+        if self.recorder is not None:
+            self.recorder.record(self.made)
+            self.recorder.close()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned(Result):
     """What a dry run found out."""
 
-    command = "images generate"
+    command: str = "images generate"  # type: ignore[misc]
     plan: "Plan"
 
     def lines(self) -> Sequence[str]:
@@ -114,12 +126,37 @@ class Planned(Result):
     def data(self) -> dict[str, object]:
         """Return the same for a script."""
         return _request_data(self.plan.request) | {
+            "base_url": self.plan.base_url,
             "dry_run": True,
             "cost_usd": self.plan.cost_usd,
             "url": self.plan.url,
             "body": self.plan.request.body,
             "paths": [text_of(Path(path)) for path in self.plan.paths],
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped(Result):
+    """Images that are there already, so that none was asked for."""
+
+    command: str = "images generate"  # type: ignore[misc]
+    request: ImageRequest
+    images: tuple[SavedImage, ...]
+
+    def notes(self) -> Sequence[str]:
+        """Say so."""
+        names = ", ".join(text_of(Path(Path(path).name)) for path in self.lines())
+        verb = "is" if len(self.images) == 1 else "are"
+        return [f"{names} {verb} there already; no image was asked for"]
+
+    def lines(self) -> Sequence[str]:
+        """Return the path of each image, as if it had been made now."""
+        return [str(image.path) for image in self.images]
+
+    def data(self) -> dict[str, object]:
+        """Return the same for a script."""
+        images = [_image_data(image) for image in self.images]
+        return _request_data(self.request) | {"skipped": True, "cost_usd": 0.0, "images": images}
 
 
 def _price(plan: "Plan") -> str:
@@ -135,7 +172,12 @@ def _request_data(request: ImageRequest) -> dict[str, object]:
         "prompt": request.prompt,
         "size": str(request.size),
         "count": request.count,
+        "params": dict(request.params),
     }
+
+
+def _moment(made: GenerateResult) -> str | None:
+    return None if made.created_at is None else moment_text(made.created_at)
 
 
 def _image_data(image: SavedImage) -> dict[str, object]:
@@ -146,6 +188,7 @@ def _image_data(image: SavedImage) -> dict[str, object]:
         "height": image.size.height if image.size else None,
         "bytes": image.byte_count,
         "sha256": image.sha256,
+        "original_sha256": image.original_sha256 or image.sha256,
     }
 
 

@@ -16,12 +16,17 @@ _BILLED_SENTENCES = {
 }
 # Where nothing can have been paid for, a sentence about the bill would only be noise.
 _PLAIN_CODES = (ExitCode.USAGE, ExitCode.STDOUT_FAILED)
-_ASKED = ("model", "prompt", "size", "count")  # which the command line may say itself
+# What the command line may say itself.
+_ASKED = ("model", "prompt", "size", "count", "params", "base_url")
 NO_IMAGES: Mapping[str, object] = {
     "model": None,
     "prompt": None,
     "size": None,
     "count": None,
+    "params": None,
+    "base_url": None,
+    "created_at": None,
+    "request_id": None,
     "elapsed_seconds": None,
     "cost_usd": None,
     "images": [],
@@ -39,6 +44,7 @@ NO_RUN: Mapping[str, object] = {
 }
 _NOTHING: Mapping[str, Mapping[str, object]] = {
     "images generate": NO_IMAGES,
+    "images rerun": NO_IMAGES,
     "images batch": NO_RUN,
     "images resume": NO_RUN,
 }
@@ -103,6 +109,9 @@ class Result:
 
     def show(self, environment: Environment) -> None:
         """Show a person what is safe, once everything else is written."""
+
+    def finish(self) -> None:
+        """Do what nobody waits for, also where the answer could not be written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,9 @@ from nscale_cli.errors import NscaleError
 from nscale_cli.jobs.budget import Budget
 from nscale_cli.jobs.buyer import Buyer
 from nscale_cli.jobs.job import Job, JobEvent, JobProgress, JobResult
+from nscale_cli.jobs.marking import Marker
 from nscale_cli.jobs.prices import PriceList
+from nscale_cli.jobs.record import Recorder
 from nscale_cli.jobs.run import Engine, Stop
 from nscale_cli.jobs.save import Store
 from nscale_cli.request import ImageRequest
@@ -56,7 +58,8 @@ class Watch(Protocol):
 class RunOrder:
     """How a plan is bought. Services, their prices and their budgets are by a row's `service`.
 
-    "" is the plan's own. `store` says where images go whose own place fails.
+    "" is the plan's own. `store` says where images go whose own place fails. Of each service,
+    `markers` write into its images, and `recorders` remember them, where that is wanted.
     """
 
     services: Mapping[str, Connection]
@@ -67,6 +70,8 @@ class RunOrder:
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     keep_going: bool = False
     fail_fast: bool = False
+    markers: Mapping[str, Marker] = field(default_factory=dict)
+    recorders: Mapping[str, Recorder] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +138,7 @@ class _Run:
                 clock=environment.clock,
                 budget=order.budgets.get(service),
                 journal=self._journal,
+                marker=order.markers.get(service),
             )
             for service, (connection, client) in clients.items()
         }
@@ -206,6 +212,8 @@ class _Run:
             price = self._order.prices[planned.row.service].usd_per_megapixel(job.request.model)
             usd = cost_usd(price, [image.size for image in result.images])
             self._watch.finished(planned, result, usd)
+            if (recorder := self._order.recorders.get(planned.row.service)) is not None:
+                recorder.record(result)
 
     def _heed(self, event: JobEvent) -> None:
         if event.stage is None and event.text:

@@ -225,8 +225,11 @@ class History:
         """Return a path as it is written: below `~`, and as bytes where it is no UTF-8."""
         if path is None:
             return None
-        if self._home is not None and path.is_relative_to(self._home):
-            path = "~" / path.relative_to(self._home)
+        homes = () if self._home is None else (self._home, Path(os.path.realpath(self._home)))
+        for home in homes:
+            if path.is_relative_to(home):
+                path = "~" / path.relative_to(home)
+                break
         raw = os.fsencode(path)
         try:
             return raw.decode()

@@ -15,13 +15,18 @@ class Invocation:
     """Which command the words name, as far as they are understood, and how it is to answer.
 
     `buying`: from now on a request that costs money may have been sent.
-    `given` are the values of its options and arguments, by their names in the code.
+    `given` are the values of its options and arguments, by their names in the code, and what they
+    were found to mean.
     """
 
     command: str = ""
     as_json: bool = False
     buying: bool = False
     given: Mapping[str, object] = field(default_factory=dict)
+
+    def tell(self, **meaning: object) -> None:
+        """Note what options and arguments mean, for the document of a failure."""
+        self.given = {**self.given, **meaning}
 
 
 def _current_directory() -> Path:

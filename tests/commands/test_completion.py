@@ -110,7 +110,7 @@ def test_without_a_home_nothing_is_installed(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("typed", "word", "lines"),
     [
-        ("nscale im", "im", ["images:::Make images."]),
+        ("nscale im", "im", ["images:::Make images, and tell how they were made."]),
         (
             "nscale images generate --forc",
             "--forc",

@@ -70,6 +70,8 @@ def test_each_setting_is_read(env: dict[str, str], monkeypatch: pytest.MonkeyPat
         send_size=False,
         response_format="b64_json",
         fetch_urls=True,
+        metadata="none",
+        history=True,
     )
     assert settings.sources["profile"] == f"{env['NSCALE_CONFIG']}:8"
     assert settings.sources["model"] == f"{env['NSCALE_CONFIG']}:2"

@@ -23,6 +23,8 @@ DEFAULTS = Settings(
     send_size=True,
     response_format=None,
     fetch_urls=False,
+    metadata="none",
+    history=True,
 )
 
 

@@ -309,6 +309,7 @@ def test_no_reply_is_a_bug(document: object, count: int) -> None:
             images=collected.images,
             problems=collected.errors,
             elapsed_seconds=1.0,
+            base_url="http://127.0.0.1/v1",
             usd_per_megapixel=None,
         )
         report(Generated(made=result, cwd=Path(folder)), terminal, as_json=True)

@@ -16,7 +16,6 @@ from nscale_cli.storage.metadata import png, xmp
 from nscale_cli.storage.metadata.blocks import XMP_KEYWORD, CannotHold
 from nscale_cli.storage.metadata.formats import FORMATS, format_of, read_blocks
 
-MODES = ("none", "mark", "full", "sidecar")  # the first: default
 TOOL = f"nscale {__version__}"
 ORIGINAL_SHA256 = (xmp.OURS, "OriginalSHA256")
 PROMPT_INFORMATION = (xmp.IPTC, "AIPromptInformation")

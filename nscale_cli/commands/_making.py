@@ -1,0 +1,178 @@
+"""From a request to images: what `images generate` and `images rerun` have in common."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nscale_cli.commands import _options as options
+from nscale_cli.commands._context import connected, make_marker, make_recorder
+from nscale_cli.commands._inputs import read_metadata_mode, read_preview_options
+from nscale_cli.config.settings import Settings
+from nscale_cli.errors import UsageError
+from nscale_cli.redact import excerpt
+from nscale_cli.request import ImageRequest
+from nscale_cli.storage.names import Target, disk_path, plan
+from nscale_cli.storage.places import check, prepare
+from nscale_cli.terminal.context import Environment
+from nscale_cli.terminal.streams import descriptor_named, is_terminal
+
+if TYPE_CHECKING:
+    from nscale_cli.output.result import Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakingOptions:
+    """All that a command that makes images is told, but for the request itself.
+
+    `output` is `-o`, or the setting; `-` also where it is another name of standard output.
+    """
+
+    output: str | None
+    place: options.OutputOptions
+    how: options.ShowOptions
+    service: options.ServiceOptions
+    retries: options.RetryOptions
+    record: options.RecordOptions
+    preview: bool
+    max_cost: float | None
+
+
+def make(
+    request: ImageRequest, wanted: MakingOptions, settings: Settings, environment: Environment
+) -> "Result":
+    """Make the images, or say what would be made; raise where nothing could be."""
+    target = _target(request, wanted, environment)
+    if wanted.place.skip_existing and (skipped := _skipped(request, wanted, target, environment)):
+        return skipped
+    if target is not None:
+        environment.path(target.directory)
+        check(target, count=request.count, force=wanted.place.force)
+    return _made(request, wanted, target, settings, environment)
+
+
+def _made(
+    request: ImageRequest,
+    wanted: MakingOptions,
+    target: Target | None,
+    settings: Settings,
+    environment: Environment,
+) -> "Result":
+    terminal, command = environment.terminal, environment.invocation.command
+    preview_options = read_preview_options(wanted.how, settings)
+    with connected(terminal, settings, wanted.service, wanted.retries) as connection:
+        from nscale_cli.jobs.budget import Budget
+        from nscale_cli.jobs.generate import Order, run_generate
+        from nscale_cli.jobs.prices import PriceList
+        from nscale_cli.output.images import Generated, Planned
+
+        environment.invocation.tell(base_url=connection.base_url)
+        prices = PriceList([request.model], connection, terminal, environment.clock)
+        budget = None
+        if wanted.max_cost is not None:
+            budget = Budget.asked(wanted.max_cost, prices, request)
+        if wanted.place.dry_run:
+            from nscale_cli.jobs.dry_run import make_plan
+
+            return Planned(command=command, plan=make_plan(request, connection, target, prices))
+        shown = None
+        if wanted.preview:
+            from nscale_cli.preview.show import Preview
+
+            # It asks the terminal, while other things are done.
+            shown = Preview(preview_options, terminal)
+        marker = make_marker(terminal, settings, wanted.record, connection)
+        recorder = make_recorder(terminal, settings, wanted.record, connection, prices)
+        ahead = [each for each in (shown and shown.load, recorder and recorder.prepare) if each]
+        order = Order(
+            request=request,
+            connection=connection,
+            target=target,
+            prices=prices,
+            budget=budget,
+            force=wanted.place.force,
+            marker=marker,
+            meanwhile=lambda: [each() for each in ahead],
+        )
+        if target is not None:
+            prepare(target, count=request.count)
+        made = run_generate(order, environment)
+    return Generated(
+        command=command,
+        made=made,
+        cwd=environment.cwd,
+        raw=target is None,
+        preview=shown,
+        open_viewer=wanted.how.open_viewer,
+        recorder=recorder,
+    )
+
+
+def _skipped(
+    request: ImageRequest, wanted: MakingOptions, target: Target | None, environment: Environment
+) -> "Result | None":
+    """Return the images that are there already, None where none of them is."""
+    from nscale_cli.jobs.existing import existing_images
+    from nscale_cli.output.images import Skipped
+
+    if wanted.place.force:
+        raise UsageError("--skip-existing and --force exclude each other", hint="give one of them")
+    images = existing_images(target, request.count) if target else ()
+    if not images:
+        return None
+    return Skipped(command=environment.invocation.command, request=request, images=images)
+
+
+def _target(
+    request: ImageRequest, wanted: MakingOptions, environment: Environment
+) -> Target | None:
+    """Return where the images go, None for stdout; raise UsageError where they could not."""
+    if wanted.output != "-":
+        return plan(wanted.output, request, cwd=environment.cwd, now=environment.clock.now())
+    if environment.terminal.stdout_is_tty and not wanted.place.dry_run:
+        raise UsageError(
+            "-o - would write image bytes to the terminal",
+            hint="pipe it: nscale ... -o - | file -",
+        )
+    return None
+
+
+def read_output(option: str | None, settings: Settings, environment: Environment) -> str | None:
+    """Return `-o` or its setting, `-` for another name of standard output; raise UsageError."""
+    output = settings.output if option is None else option
+    if output is None or output == "-":
+        return output
+    path = environment.path(disk_path(output))
+    if environment.terminal.is_stdout(path):
+        return "-"
+    if is_terminal(path):
+        raise UsageError(
+            f"-o {excerpt(output, 80)} would write image bytes to a terminal",
+            hint="name a file with -o",
+        )
+    if descriptor_named(path) is not None and path.is_file():
+        raise UsageError(
+            f"-o {excerpt(output, 80)} is no name of the file behind it",
+            hint="name the file itself with -o",
+        )
+    return output
+
+
+def require_compatible(
+    count: int, wanted: MakingOptions, settings: Settings, environment: Environment
+) -> None:
+    """Raise UsageError for options that exclude each other."""
+    to_stdout = wanted.output == "-"
+    if to_stdout and count > 1:
+        raise UsageError("-o - takes one image only", hint="leave -n out, or name a folder with -o")
+    if to_stdout and environment.invocation.as_json:
+        raise UsageError("-o - and --json both write to stdout", hint="give one of them")
+    if to_stdout and (wanted.preview or wanted.how.open_viewer):
+        raise UsageError("-o - saves no file that -x or -p could show", hint="name a file with -o")
+    if to_stdout and wanted.place.skip_existing:
+        raise UsageError("-o - saves no file that could be skipped", hint="name a file with -o")
+    if to_stdout and read_metadata_mode(wanted.record, settings) != "none":
+        raise UsageError(
+            "-o - writes the bytes as they come, without metadata",
+            hint="name a file with -o, or say so: --metadata none",
+        )
+    if wanted.preview and environment.terminal.quiet:
+        raise UsageError("-p draws on stderr, which -q silences", hint="leave one of them out")

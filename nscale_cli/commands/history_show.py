@@ -1,0 +1,78 @@
+"""`nscale history show` and `open`: one image that was made before."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nscale_cli.commands._command import command
+from nscale_cli.errors import ExitCode
+from nscale_cli.output.result import Result
+from nscale_cli.terminal.context import Environment
+
+if TYPE_CHECKING:
+    from nscale_cli.output.history import HistoryShown
+
+SHOW_HELP = """Show all that is remembered of an image.
+
+\b
+Examples:
+  nscale history show 12
+  nscale history show last --json | jq .data.image.params
+"""
+OPEN_HELP = """Open an image in the desktop's viewer.
+
+\b
+Examples:
+  nscale history open 12
+  nscale history open last
+"""
+
+
+def complete_id(context: typer.Context, incomplete: str) -> list[str]:
+    """Return ids for the shell."""
+    from nscale_cli.commands._history import complete_entry
+
+    environment: Environment | None = context.obj
+    return complete_entry(environment.terminal, incomplete) if environment else []
+
+
+IdArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="A number from the history, or `last`.", autocompletion=complete_id
+    ),
+]
+
+
+class Opened(Result):
+    """An image that was opened, or warned of."""
+
+    __slots__ = ("_complete",)
+
+    def __init__(self, *, complete: bool) -> None:
+        """Know whether it was."""
+        self._complete = complete
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """OK where it was opened."""
+        return ExitCode.OK if self._complete else ExitCode.USAGE
+
+
+@command("as_json", "debug")
+def show(environment: Environment, entry_id: IdArgument) -> "HistoryShown":
+    """Show it; SHOW_HELP is what the user reads."""
+    from nscale_cli.commands._history import find_entry
+    from nscale_cli.output.history import HistoryShown
+
+    return HistoryShown(entry=find_entry(entry_id, environment))
+
+
+@command("debug")
+def open_image(environment: Environment, entry_id: IdArgument) -> Opened:
+    """Open it; OPEN_HELP is what the user reads."""
+    from nscale_cli.commands._history import existing_path, find_entry
+    from nscale_cli.preview.show import open_images
+
+    path = existing_path(find_entry(entry_id, environment))
+    return Opened(complete=open_images([path], environment.terminal))
