@@ -79,7 +79,7 @@ def _root(
     _version: Annotated[
         bool,
         typer.Option(
-            "--version", is_eager=True, callback=_print_version, help="Print the version."
+            "-V", "--version", is_eager=True, callback=_print_version, help="Print the version."
         ),
     ] = False,
 ) -> None:
@@ -225,11 +225,23 @@ COMMANDS: Mapping[str, Leaf | Branch] = {
             "set": Leaf(
                 "Write a setting into the settings file.", "config_set", "set_setting", "set_help"
             ),
+            "get": Leaf(
+                "Print the value that a setting has now, wherever it comes from.",
+                "config_get",
+                "get",
+                "GET_HELP",
+            ),
             "unset": Leaf(
                 "Take a setting out of the settings file.",
                 "config_set",
                 "unset_setting",
                 "UNSET_HELP",
+            ),
+            "profiles": Leaf(
+                "List the profiles of the settings file, with their addresses.",
+                "config_get",
+                "profiles",
+                "PROFILES_HELP",
             ),
             "edit": Leaf(
                 "Open the settings file in your editor, and check it.",
@@ -254,7 +266,12 @@ COMMANDS: Mapping[str, Leaf | Branch] = {
         "completion",
         "complete",
     ),
-    "help": Leaf("Explain a topic: exit-codes, environment.", "help", "help_topic"),
+    "version": Leaf("Print the version.", "version", "version"),
+    "help": Leaf(
+        "Explain a command, or a topic such as exit-codes.",
+        "help",
+        "explain",
+    ),
 }
 
 

@@ -58,7 +58,7 @@ def _clear_up() -> None:
 
 
 def _invoke(arguments: list[str], environment: Environment) -> int:
-    if arguments == ["--version"]:  # as the option does, without the command tree
+    if arguments in (["--version"], ["-V"], ["version"]):  # as they do, without the command tree
         environment.terminal.answer(f"nscale {__version__}")
         return ExitCode.OK
     if environment.terminal.env.get(COMPLETION_VARIABLE):

@@ -1,5 +1,6 @@
 """Fixtures: the program in this process and in its own, and servers on loopback sockets."""
 
+import functools
 import io
 import json
 import os
@@ -11,10 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import jsonschema
 import pytest
 from hypothesis import settings
 
 from nscale_cli.main import run as run_program
+from nscale_cli.output.schema import document_schema
 from nscale_cli.sandbox.scenarios import Answer
 from nscale_cli.sandbox.server import ReceivedRequest, Sandbox
 from nscale_cli.terminal.context import Environment
@@ -82,8 +85,16 @@ class Outcome:
         return json.loads(self.stdout)
 
 
+@functools.cache
+def document_validator() -> jsonschema.Draft202012Validator:
+    """Return what holds a document to the published schema."""
+    return jsonschema.Draft202012Validator(document_schema())
+
+
 def require_invariants(outcome: Outcome) -> None:
     """Assert what holds for every run of the program, whatever happened in it."""
+    if outcome.stdout_bytes.startswith(b'{"version": '):
+        document_validator().validate(json.loads(outcome.stdout_bytes))
     text = outcome.stderr + outcome.stdout_bytes.decode("utf-8", "replace")
     assert "Traceback" not in text
     assert KEY not in text

@@ -44,7 +44,8 @@ def tree(tmp_path: Path) -> Path:
     """Lay out a tree with up-to-date generated files and a README with every block."""
     (tmp_path / "tools").mkdir()
     (tmp_path / "docs").mkdir()
-    shutil.copy(ROOT / "tools/generate.py", tmp_path / "tools")
+    for name in ("generate.py", "man_pages.py"):
+        shutil.copy(ROOT / "tools" / name, tmp_path / "tools")
     blocks = "\nBetween.\n".join(empty_block(name) for name in BLOCKS)
     (tmp_path / "README.md").write_text(f"# Title\n\n{blocks}\nThe end.\n")
     (tmp_path / "docs/page.md").write_text("A page without a block.\n")

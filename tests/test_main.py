@@ -269,7 +269,8 @@ def test_an_unknown_topic_names_the_known_ones(cli: Cli) -> None:
 
     assert outcome.exit_code == 2
     assert outcome.stderr == (
-        "error: unknown help topic 'money'\nhint: the topics are exit-codes, environment\n"
+        "error: there is no help on 'money'\n"
+        "hint: the topics are exit-codes, environment, agent, json-schema\n"
     )
 
 

@@ -23,7 +23,8 @@ def test_the_module_and_the_command_are_the_same_program(program: Program) -> No
     assert command is not None
     installed = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
 
-    assert program.run("--version").stdout == installed.stdout == f"nscale {__version__}\n"
+    for words in (["--version"], ["-V"], ["version"]):
+        assert program.run(*words).stdout == installed.stdout == f"nscale {__version__}\n"
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Write what is generated from the code: the completion scripts, and blocks in Markdown files.
+"""Write what is generated from the code: scripts, manual pages, a schema, blocks in Markdown.
 
     python tools/generate.py            rewrite what is out of date
     python tools/generate.py --check    only compare; exit 1 if something is out of date
@@ -14,11 +14,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import typer
+from man_pages import man_pages
 
 from nscale_cli.app import build_app
+from nscale_cli.commands._reference import reference
 from nscale_cli.commands.completion import FILE_NAMES, SCRIPTS
 from nscale_cli.config.settings import SETTINGS, VARIABLES, Setting
 from nscale_cli.errors import ExitCode
+from nscale_cli.output.schema import document_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 HELP_COLUMNS = 80
@@ -56,6 +59,15 @@ def generated(root: Path) -> Iterator[tuple[Path, str]]:
     """Yield each generated file under `root`, with the text that it should have."""
     for shell, name in FILE_NAMES.items():
         yield root / "completions" / name, f"{SCRIPTS[shell]}\n"
+    for name, page in man_pages(reference(_context())):
+        yield root / "man" / name, page
+    schema = json.dumps(document_schema(), indent=2)
+    yield root / "docs" / "nscale.schema.json", f"{schema}\n"
+    agent = root / "nscale_cli" / "commands" / "agent.md"
+    if (text := _read(agent)) is not None:
+        filled = fill(text, page=agent.name)
+        yield agent, filled
+        yield root / "SKILL.md", filled
     for page in [root / "README.md", *sorted((root / "docs").glob("**/*.md"))]:
         text = _read(page)
         if text is not None:

@@ -7,10 +7,10 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from nscale_cli.config.settings import KEY_OPTIONS
 from nscale_cli.errors import UsageError
 from nscale_cli.redact import excerpt
 
-_KEY_OPTIONS = ("-a", "--api-key")
 _MAX_HINT = 300
 _MAX_NAMED = 8
 Path = tuple[str, ...]
@@ -74,13 +74,16 @@ def _unknown(context: Any, words: list[str]) -> UsageError:
     shown = excerpt(words[0], 40)
     if words[0].startswith("-"):
         return UsageError(f"no such option: {shown}", hint=f"see {context.command_path} --help")
-    root = context.find_root()
-    found = _nearest([path for path, _ in paths_below(root)], (*group, words[0]))
-    hint = f"see {context.command_path} --help"
-    if found is not None:
-        again = " ".join(("nscale", *found, _again(words[1:])))
-        hint = f"did you mean: {again.rstrip()}"
-    return UsageError(f"no such command {shown!r}", hint=hint)
+    hint = did_you_mean(context.find_root(), (*group, words[0]), after=_again(words[1:]))
+    return UsageError(
+        f"no such command {shown!r}", hint=hint or f"see {context.command_path} --help"
+    )
+
+
+def did_you_mean(root: Any, typed: Path, *, before: str = "nscale ", after: str = "") -> str | None:
+    """Return the hint that names the command nearest to `typed`, or None where none is near."""
+    found = _nearest([path for path, _ in paths_below(root)], typed)
+    return f"did you mean: {before}{' '.join((*found, after)).rstrip()}" if found else None
 
 
 def _nearest(paths: Sequence[Path], typed: Path) -> Path | None:
@@ -134,7 +137,7 @@ def _again(words: Sequence[str]) -> str:
     """Return words as they are to be typed, without a key that is among them."""
     shown: list[str] = []
     for before, word in zip(("", *words), words, strict=False):
-        hidden = before in _KEY_OPTIONS
+        hidden = before in KEY_OPTIONS
         if word.startswith("--api-key="):
             shown.append('--api-key="$NSCALE_API_KEY"')
         elif word.startswith("-a") and len(word) > len("-a"):

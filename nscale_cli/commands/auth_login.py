@@ -8,6 +8,7 @@ from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
 from nscale_cli.commands._context import address_of, load_settings
 from nscale_cli.commands._inputs import read_key_of_input
+from nscale_cli.config.settings import DEFAULT_BASE_URL
 from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.credentials.lookup import key_variables, origin_of
 from nscale_cli.credentials.store import KeyStore
@@ -26,7 +27,8 @@ Examples:
   nscale auth login --profile local
 
 The key goes into the system's keyring where one works, else into a file that only you can read;
-which of them is said. It is stored for one service, and never sent to another.
+which of them is said. It is stored for one service, and never sent to another. Nscale's keys are
+made in its console, on the page for API keys or service tokens; another service has its own place.
 """
 
 
@@ -69,7 +71,13 @@ def _read_key(terminal: Terminal, origin: str, *, with_token: bool) -> ApiKey:
             "there is no terminal to ask for the key at",
             hint="nscale auth login --with-token < FILE, or set NSCALE_API_KEY instead",
         )
+    terminal.note(f"make a key {_place_of_keys(origin)}, and paste it here; it is not shown")
     return ApiKey(value=_ask(f"API key for {origin}: "), source="you")
+
+
+def _place_of_keys(origin: str) -> str:
+    own = origin == origin_of(DEFAULT_BASE_URL)
+    return "in the Nscale console (www.nscale.com)" if own else f"where {origin} keeps accounts"
 
 
 def _ask(question: str) -> str:

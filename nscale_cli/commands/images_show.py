@@ -1,14 +1,17 @@
 """`nscale images show`: files on disk, in the terminal or in the desktop's viewer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
-from nscale_cli.errors import ExitCode
+from nscale_cli.errors import ExitCode, NscaleError, UsageError
 from nscale_cli.output.result import Result
+from nscale_cli.storage.names import text_of
 from nscale_cli.terminal.context import Environment
 
 HELP = """Show images from files (PNG, JPEG, WebP).
@@ -25,7 +28,24 @@ Examples:
 class Shown(Result):
     """Images that were shown; those that could not be were warned of."""
 
+    command = "images show"
+    paths: Sequence[Path]
     complete: bool
+
+    @property
+    def errors(self) -> Sequence[NscaleError]:
+        """One for all that could not be shown."""
+        hint = "see the warnings on standard error"
+        return [] if self.complete else [UsageError("not every image could be shown", hint=hint)]
+
+    @property
+    def untold(self) -> Sequence[NscaleError]:
+        """None: each was warned of."""
+        return ()
+
+    def data(self) -> dict[str, object]:
+        """Return the files."""
+        return {"paths": [text_of(path) for path in self.paths], "complete": self.complete}
 
     @property
     def exit_code(self) -> ExitCode:
@@ -33,7 +53,7 @@ class Shown(Result):
         return ExitCode.OK if self.complete else ExitCode.USAGE
 
 
-@command("debug")
+@command("as_json", "debug")
 def show(
     environment: Environment,
     files: Annotated[
@@ -52,5 +72,5 @@ def show(
     preview_options = read_preview_options(how, load_settings(terminal))
     paths = [file_named(name, environment) for name in files]
     if how.open_viewer:
-        return Shown(complete=open_images(paths, terminal))
-    return Shown(complete=Preview(preview_options, terminal).show(paths))
+        return Shown(paths=paths, complete=open_images(paths, terminal))
+    return Shown(paths=paths, complete=Preview(preview_options, terminal).show(paths))

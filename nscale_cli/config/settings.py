@@ -203,6 +203,7 @@ _ROWS = (
 SETTINGS: Mapping[str, Setting] = {row.name: row for row in _ROWS}
 
 KEY_VARIABLES = ("NSCALE_SERVICE_TOKEN", "NSCALE_API_KEY")
+KEY_OPTIONS = ("-a", "--api-key")
 VARIABLES: Mapping[str, str] = {
     KEY_VARIABLES[0]: f"the service token that pays; read before {KEY_VARIABLES[1]}",
     KEY_VARIABLES[1]: "the API key that pays (the older kind of credential)",
@@ -290,6 +291,9 @@ class Settings:
         of_profile = config.profiles.get(chosen[0] or "", {})
         found = {row.name: _found(row, env, config, chosen[0]) for row in _ROWS}
         found["profile"] = chosen
+        if profile and (own := of_profile.get("base_url")):
+            # A flag goes before a variable, and the service is what a profile is most of all.
+            found["base_url"] = own.value, f"profile {profile}, {own.place}"
         values: dict[str, Any] = {name: value for name, (value, _) in found.items()}
         own_service = of_profile.get("base_url")
         return cls(

@@ -240,6 +240,7 @@ def test_a_person_types_the_key_unseen(program: Program, sandbox: Sandbox) -> No
     terminal = pexpect.spawn(
         program.command[0], words, cwd=program.cwd, env=env, timeout=60, encoding="utf-8"
     )
+    terminal.expect("make a key where http://127.0.0.1:[0-9]+ keeps accounts, and paste it here")
     terminal.expect("API key for http://127.0.0.1:[0-9]+: ")
     terminal.sendline(KEY)
     terminal.expect(pexpect.EOF)

@@ -117,7 +117,8 @@ def test_without_a_home_nothing_is_installed(cli: Cli) -> None:
             ["--force:::Let -o FILE replace an existing file."],
         ),
         ("nscale images generate -m sandbox/unav", "sandbox/unav", ["sandbox/unavailable::: "]),
-        ("nscale help", "", ["exit-codes::: ", "environment::: "]),
+        ("nscale help e", "e", ["exit-codes::: ", "environment::: "]),
+        ("nscale help images ge", "ge", ["generate::: "]),
         ("nscale images generate -o sun", "sun", []),
     ],
 )

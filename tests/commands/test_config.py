@@ -283,3 +283,63 @@ def test_hostile_names_reach_no_terminal(cli: Cli, file: Path) -> None:
     assert outcome.exit_code == 0
     assert "\x1b" not in outcome.stdout + outcome.stderr
     assert "\\x1b]0;x\\x07" in outcome.stdout
+
+
+def test_get_prints_the_value_that_counts(cli: Cli) -> None:
+    """A variable before the file; switches and numbers as one writes them."""
+    cli("config", "set", "model", "of-file")
+    cli("config", "set", "--profile", "local", "base_url", "http://127.0.0.1:8080/v1")
+
+    assert cli("config", "get", "model").stdout == "of-file\n"
+    assert cli("config", "get", "model", env={"NSCALE_MODEL": "of-env"}).stdout == "of-env\n"
+    assert cli("config", "get", "timeout").stdout == "300\n"
+    assert cli("config", "get", "send_size").stdout == "true\n"
+    asked = cli("config", "get", "base_url", "--profile", "local")
+    assert asked.stdout == "http://127.0.0.1:8080/v1\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("output", "error: output is not set\n"), ("colour", "unknown setting")]
+)
+def test_get_of_nothing_is_an_error(cli: Cli, name: str, said: str) -> None:
+    """So that no script goes on with an empty value."""
+    outcome = cli("config", "get", name)
+
+    assert (outcome.exit_code, outcome.stdout) == (2, "")
+    assert said in outcome.stderr
+
+
+def test_profiles_are_listed(cli: Cli) -> None:
+    """With their addresses, and the one that is used."""
+    assert "there is none" in cli("config", "profiles").stderr
+    cli("config", "set", "--profile", "local", "base_url", "http://127.0.0.1:8080/v1")
+    cli("config", "set", "--profile", "poster", "size", "1024x1792")
+    cli("config", "set", "profile", "poster")
+
+    outcome = cli("config", "profiles")
+    data = cli("config", "profiles", "--json").document["data"]
+
+    assert outcome.stdout == "local   http://127.0.0.1:8080/v1\nposter  -\n"
+    assert outcome.stderr == "poster is used without --profile\n"
+    assert data["profile"] == "poster"
+    assert data["profiles"] == {
+        "local": {"base_url": "http://127.0.0.1:8080/v1"},
+        "poster": {"base_url": None},
+    }
+
+
+def test_a_profile_on_the_command_line_wins_over_an_exported_address(
+    cli: Cli, sandbox: Sandbox
+) -> None:
+    """A flag goes before a variable; one that the file or a variable names does not."""
+    cli("config", "set", "--profile", "local", "base_url", sandbox.base_url)
+    env = {"NSCALE_BASE_URL": "http://127.0.0.1:9/v1", "NSCALE_API_KEY": KEY}
+    words = ("images", "generate", "cat", "-z", "64x64")
+
+    assert cli(*words, "--profile", "local", env=env).exit_code == 0
+    assert cli(*words, env={**env, "NSCALE_PROFILE": "local"}).exit_code == 7
+    flagged = cli(*words, "--profile", "local", "--base-url", "http://127.0.0.1:9/v1", env=env)
+    assert flagged.exit_code == 7
+    # The key of one service is no key of another.
+    (request,) = [each for each in sandbox.requests if each.method == "POST"]
+    assert request.headers["authorization"] == "Bearer none"

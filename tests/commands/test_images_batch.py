@@ -502,7 +502,7 @@ def test_a_script_is_told_everything_in_one_document(
         "http_status": 400,
         "request_id": error["request_id"],
     }
-    assert error["request_id"].startswith("sandbox-")
+    assert error["request_id"].startswith("req-")
 
 
 def test_the_journal_can_be_followed_on_stdout(batch: Cli, tmp_path: Path) -> None:

@@ -248,3 +248,18 @@ def test_debug_says_which_style_and_why(show: Show) -> None:
     outcome = show("fox.png", "--debug", env={"NSCALE_API_KEY": KEY})
 
     assert outcome.stderr.startswith("debug: preview style ascii (terminal unnamed)\n")
+
+
+def test_a_script_is_told_what_was_shown(show: Show, tmp_path: Path) -> None:
+    """One document on stdout, while the picture is drawn on stderr."""
+    outcome = show("fox.png", "--json")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    failed = show("fox.png", "broken.png", "--json")
+
+    path = str(tmp_path / "fox.png")
+    assert outcome.document["data"] == {"paths": [path], "complete": True}
+    assert outcome.stderr.count("\n") > 5
+    assert failed.exit_code == 2
+    assert failed.document["data"]["complete"] is False
+    assert failed.document["errors"][0]["code"] == "usage"
+    assert "error:" not in failed.stderr  # each was warned of

@@ -25,7 +25,7 @@ SECONDS = 120  # a limit for a program that hangs, not a measure of speed
 ADDRESS = re.compile(r"127\.0\.0\.1:(?P<port>\d+)|--port[ =](?P<option>\d+)")
 _EXIT_CODE = re.compile(r"(?m)^(?P<command>nscale .*?) +# exit code (?P<code>\d+).*$")
 _QUESTION = "API key for [^:]+://[^ ]+: "
-_SERVES = r"http://127.0.0.1:\d+/v1\r\n(?!.*\n)"  # the last line of one that does so
+_SERVES = r"serving until Ctrl-C[^\n]*\nhttp://[^\n]*\n"
 # Files that examples name: a newcomer has these lying about.
 TEXTS = {
     "key.txt": f"{KEY}\n",

@@ -1,6 +1,5 @@
 """Every example of every help text is run."""
 
-import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,39 +8,25 @@ import pytest
 import typer
 
 from nscale_cli.app import build_app
+from nscale_cli.commands._reference import examples_in
+from nscale_cli.commands._words import paths_below
 from tests.documentation.shell import Account, new_account, put_files
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-_EXAMPLES = re.compile(r"(?ms)^ *Examples:\n(?P<lines>.*?)(?:^\s*$|\Z)")
 
-
-def commands() -> Iterator[tuple[str, typer.Context]]:
-    """Yield each command of the program, groups and the program itself included."""
+def examples() -> Iterator[tuple[str, list[str]]]:
+    """Yield the examples of each command, groups and the program itself included."""
     program = typer.main.get_command(build_app())
-    settings = {"resilient_parsing": True}
-    yield from below("nscale", program.make_context("nscale", [], **settings))
-
-
-def below(path: str, context: typer.Context) -> Iterator[tuple[str, typer.Context]]:
-    """Yield a command and all that it leads to."""
-    yield path, context
-    for name in getattr(context.command, "list_commands", lambda _: [])(context):
-        _, command, _ = context.command.resolve_command(context, [name])
-        inner = command.make_context(name, [], parent=context, resilient_parsing=True)
-        yield from below(f"{path} {name}", inner)
-
-
-def examples_of(context: typer.Context) -> list[str]:
-    """Return the examples of a help text as a person copies them: each may have several lines."""
-    section = _EXAMPLES.search(context.get_help())
-    text = re.sub(r"\\\n *", "", section["lines"] if section else "")
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    root = program.make_context("nscale", [], resilient_parsing=True)
+    yield "nscale", examples_in(root.get_help())
+    for path, context in paths_below(root):
+        yield " ".join(("nscale", *path)), examples_in(context.get_help())
 
 
 # Folders that examples name, and what makes them.
 RUNS = {"foxes": "nscale images batch prompts.csv -o foxes/"}
-EXAMPLES = {path: examples_of(context) for path, context in commands()}
+EXAMPLES = dict(examples())
 
 
 @pytest.fixture
