@@ -30,13 +30,14 @@ class Job:
     """One request for images, and where they go.
 
     `target` is None where the bytes go to standard output. Each attempt at the request carries
-    the same idempotency key.
+    the same idempotency key. By `label` its unfinished files are known after a crash.
     """
 
     id: str
     request: ImageRequest
     target: Target | None
     force: bool = False
+    label: str = ""
     idempotency_key: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 

@@ -69,7 +69,8 @@ class IncomingImage:
             self._is_surplus or target is None or not target.exact or (again and target.several)
         )
         self._directory = target.known_directory(index) if target else None
-        self._file = PaidFile(self._directory, store.env, in_memory=self._direct)
+        label = f"{job.label}.{index}" if job.label else ""
+        self._file = PaidFile(self._directory, store.env, in_memory=self._direct, label=label)
         self._place: Path | None = None  # where the bytes are under a name, as they came
 
     def write(self, piece: bytes) -> None:

@@ -198,7 +198,12 @@ class _Run:
             path = free_path(planned, run)
             self._rows[planned.key] = planned
             self._journal.expect(planned.key, path=path, row_id=planned.row.id)
-            job = Job(id=planned.key, request=planned.request, target=target_of(run.path, path))
+            job = Job(
+                id=planned.key,
+                request=planned.request,
+                target=target_of(run.path, path),
+                label=planned.label,
+            )
             if action is Action.SEND_AGAIN and history.idempotency_key:
                 job = replace(job, idempotency_key=history.idempotency_key)
             yield job

@@ -61,6 +61,7 @@ class JobJournal:
             path, row_id = self._rows[job.id]
             self._tries[job.id] = number = self._tries.get(job.id, 0) + 1
         try:
+            self._journal.require_folder()  # first: one that was taken away is not made again
             if job.target is not None:
                 job.target.directory.mkdir(parents=True, exist_ok=True)
             self._journal.sent(

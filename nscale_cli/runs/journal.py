@@ -98,6 +98,10 @@ class Journal:
             self._torn = True
             os.close(self._descriptor)
 
+    def require_folder(self) -> None:
+        """Raise OSError where the folder was taken away: the open file would swallow all."""
+        self._directory.stat()
+
     def sent(
         self,
         row: str,
@@ -109,8 +113,7 @@ class Journal:
         row_id: str = "",
     ) -> None:
         """Say that a request is about to leave; where this raises OSError, it must not."""
-        # Where the folder was taken away, the open file would go on swallowing what is said.
-        self._directory.stat()
+        self.require_folder()
         self._append(
             row,
             EventKind.SENT,

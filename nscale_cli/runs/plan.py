@@ -82,6 +82,11 @@ class PlannedRow:
         return self.row.request
 
     @property
+    def label(self) -> str:
+        """The row's key, as it can stand in the name of a file."""
+        return self.key.replace("#", "-")
+
+    @property
     def named(self) -> bool:
         """Whether the row itself asked for this file."""
         return bool(self.row.out)

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import sha256
 from itertools import count
@@ -12,9 +13,10 @@ from nscale_cli.request import SavedImage
 from nscale_cli.runs.plan import PlannedRow, RunDirectory
 from nscale_cli.runs.row_names import split_path, target_of
 from nscale_cli.runs.states import RowHistory, RowState
-from nscale_cli.service.decode import sniff
+from nscale_cli.service.decode import flaw_of, sniff
 from nscale_cli.storage.disk import read_bounded
-from nscale_cli.storage.names import EXTENSIONS, Target, disk_path, literal, text_of
+from nscale_cli.storage.files import parts_in, publish_left, remove_quietly
+from nscale_cli.storage.names import EXTENSIONS, Target, disk_path, text_of
 
 _MAX_IMAGE_BYTES = 512 * 1024 * 1024
 
@@ -101,7 +103,7 @@ def free_path(planned: PlannedRow, run: RunDirectory) -> str:
     """
     path = planned.path
     stem, suffix = split_path(path)
-    own = literal("-" + planned.key.replace("#", "-"))
+    own = f"-{planned.label}"
     for number in count(1):
         if not _is_taken(path, planned.request.count, run):
             break
@@ -125,33 +127,67 @@ def _is_taken(path: str, images: int, run: RunDirectory) -> bool:
     )
 
 
-def left_by_crash(planned: PlannedRow, history: RowHistory, run: RunDirectory) -> list[SavedImage]:
-    """Return the images of a request whose end is not in the journal, as many as are there.
+class LeftByCrash:
+    """Finds what requests have left whose end is not known: images under their names, or parts.
 
-    A name appears with a whole image behind it or not at all, and this one was free when the
-    request was sent; so what is there now was made by it.
+    A name appears with a whole image behind it or not at all, and it was free when the request
+    was sent; so what is there now was made by it. A part is a file that had no name yet: one that
+    is whole is given its name, any other is removed.
     """
-    if not history.open or not history.path or "{hash}" in history.path:
-        return []
-    target = target_of(run.path, history.path)
-    found = (_image_of(target, index) for index in range(1, planned.request.count + 1))
-    return [image for image in found if image is not None]
+
+    def __init__(self, run: RunDirectory) -> None:
+        """Look for nothing yet. Only the owner of the run's rows may do so."""
+        self._run = run
+        self._parts: dict[Path, dict[str, list[Path]]] = {}
+
+    def images_of(self, planned: PlannedRow, history: RowHistory) -> list[SavedImage]:
+        """Return the images of the row that are there, as many as they are."""
+        if history.state is not RowState.MAYBE_BILLED or not history.path:
+            return []
+        target = target_of(self._run.path, history.path)
+        indexes = range(1, planned.request.count + 1)
+        found = [
+            _named_image(target, index) or self._part(planned, target, index) for index in indexes
+        ]
+        return [image for image in found if image is not None]
+
+    def _part(self, planned: PlannedRow, target: Target, index: int) -> SavedImage | None:
+        directory = target.known_directory(index)
+        if directory not in self._parts:
+            self._parts[directory] = parts_in(directory)
+        image = None
+        for part in self._parts[directory].get(f"{planned.label}.{index}", ()):
+            found = _image_at(part)
+            whole = found is not None and target.format in (None, found.format)
+            if image is None and found is not None and whole:
+                path = target.path(index=index, image_format=found.format, sha256=found.sha256)
+                with suppress(OSError):
+                    image = replace(found, path=publish_left(part, path))
+            elif found is None:
+                remove_quietly(part)
+        return image
 
 
-def _image_of(target: Target, index: int) -> SavedImage | None:
-    for name in EXTENSIONS:
-        path = target.path(index=index, image_format=name, sha256="")
-        try:
-            data = read_bounded(path, _MAX_IMAGE_BYTES)
-        except OSError:
-            continue
-        image_format, size = sniff(data)
-        if image_format is not None:
-            return SavedImage(
-                path=path,
-                format=image_format,
-                size=size,
-                byte_count=len(data),
-                sha256=sha256(data).hexdigest(),
-            )
-    return None
+def _named_image(target: Target, index: int) -> SavedImage | None:
+    if "{hash}" in target.template:
+        return None
+    paths = (target.path(index=index, image_format=name, sha256="") for name in EXTENSIONS)
+    return next(filter(None, map(_image_at, paths)), None)
+
+
+def _image_at(path: Path) -> SavedImage | None:
+    """Return the image at `path`, if there is one and all of it is there."""
+    try:
+        data = read_bounded(path, _MAX_IMAGE_BYTES)
+    except OSError:
+        return None
+    image_format, size = sniff(data)
+    if image_format is None or flaw_of(data, image_format) is not None:
+        return None
+    return SavedImage(
+        path=path,
+        format=image_format,
+        size=size,
+        byte_count=len(data),
+        sha256=sha256(data).hexdigest(),
+    )

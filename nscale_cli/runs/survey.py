@@ -12,10 +12,10 @@ from nscale_cli.runs.plan import PlannedRow
 from nscale_cli.runs.resume import (
     Action,
     Decision,
+    LeftByCrash,
     ResumeOptions,
     decide,
     is_taken,
-    left_by_crash,
     names_of,
 )
 from nscale_cli.runs.rows import MistakeList
@@ -74,11 +74,11 @@ def survey_rows(
     `source` is what people call the file of the rows. Images that a crash left behind are written
     into the `ledger`, where there is one, as saved.
     """
-    survey, mistakes = Survey(), MistakeList(source)
+    survey, mistakes, left = Survey(), MistakeList(source), LeftByCrash(place.run)
     redone: set[str] = set()
     for planned in place.rows():
         if ledger is not None:
-            survey.adopted += _adopt(planned, ledger)
+            survey.adopted += _adopt(planned, ledger, left)
         redone |= names_of(planned) & options.redo
         history = states.get(planned.key)
         decision = decide(planned, history, options, place.run)
@@ -109,10 +109,10 @@ def rows_to_send(
             yield planned, history, action
 
 
-def _adopt(planned: PlannedRow, ledger: Ledger) -> int:
+def _adopt(planned: PlannedRow, ledger: Ledger, left: LeftByCrash) -> int:
     """Write down what a request that was cut off has left; return how many images that is."""
     history = ledger.states.get(planned.key)
-    images = left_by_crash(planned, history, ledger.place.run)
+    images = left.images_of(planned, history)
     if not images:
         return 0
     data = [image_data(image, ledger.place.run.path) for image in images]

@@ -36,9 +36,12 @@ class PartFile:
     not yet safe from a power cut.
     """
 
-    def __init__(self, directory: Path, *, ending: str = "part") -> None:
-        """Create an empty file in `directory` that no other program uses."""
-        self.path = directory / f".{os.urandom(6).hex()}.{ending}"
+    def __init__(self, directory: Path, *, label: str = "", ending: str = "part") -> None:
+        """Create an empty file in `directory` that no other program uses.
+
+        By its `label` it is told from others after a crash.
+        """
+        self.path = directory / f".{f'{label}.' if label else ''}{os.urandom(6).hex()}.{ending}"
         self.byte_count = 0
         self.is_whole = False
         self._stays = False
@@ -135,6 +138,28 @@ class PartFile:
             if not self._stays:
                 remove_quietly(self.path)
             _unfinished.discard(self)
+
+
+def parts_in(directory: Path) -> dict[str, list[Path]]:
+    """Return the labelled files in `directory` that were never given a name, by their labels."""
+    found: dict[str, list[Path]] = {}
+    with suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            label, _, ending = entry.name.removeprefix(".").rpartition(".")[0].rpartition(".")
+            if entry.name.startswith(".") and entry.name.endswith(".part") and label and ending:
+                found.setdefault(label, []).append(Path(entry.path))
+    return found
+
+
+def publish_left(part: Path, wanted: Path) -> Path:
+    """Give a whole file that a crash left without a name the first free of `wanted` and so on.
+
+    Raises OSError where it cannot be done, with the file as it was.
+    """
+    path = _take_first_free(part, islice(candidates(wanted), _MAX_NUMBERED_NAMES))
+    remove_quietly(part)
+    sync_directory(path.parent)
+    return path
 
 
 def leave_whole_copies() -> list[Path]:

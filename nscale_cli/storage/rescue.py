@@ -31,12 +31,17 @@ class PaidFile:
     """
 
     def __init__(
-        self, directory: Path | None, env: Mapping[str, str], *, in_memory: bool = False
+        self,
+        directory: Path | None,
+        env: Mapping[str, str],
+        *,
+        in_memory: bool = False,
+        label: str = "",
     ) -> None:
-        """Begin; nothing is on the disk yet."""
+        """Begin; nothing is on the disk yet. `label` tells whose it is if the program is killed."""
         self.byte_count = 0
         self._digest = hashlib.sha256()
-        self._own, self._in_memory = directory, in_memory
+        self._own, self._in_memory, self._label = directory, in_memory, label
         self._places = _places(directory, env)
         self._part: PartFile | None = None
         self._held: list[bytes | bytearray] | None = []
@@ -106,7 +111,7 @@ class PaidFile:
             try:
                 part = self._current()
                 part.complete()
-                path = part.path.with_name(wanted.name) if rescued else _made(wanted)
+                path = part.path.with_name(wanted.name) if rescued else self._made(wanted)
                 path = part.publish(
                     path,
                     replace=replace and not rescued,
@@ -121,6 +126,15 @@ class PaidFile:
             self._held = []
             return Saved(path=path, failure=self._failures[0] if self._failures else None)
         return self._last_resort(wanted.name)
+
+    def _made(self, path: Path) -> Path:
+        """Return `path` with its directory, where that is only known now.
+
+        One that was there and is gone was taken away; it is not made again behind its owner's back.
+        """
+        if path.parent != self._own:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
     def discard(self) -> None:
         """Remove it: it is of no use any more."""
@@ -163,7 +177,7 @@ class PaidFile:
         if place != self._own:
             place.mkdir(parents=True, exist_ok=True)
         copied = hashlib.sha256()
-        part = PartFile(place)
+        part = PartFile(place, label=self._label)
         try:
             for piece in pieces:
                 part.write(piece)
@@ -186,12 +200,6 @@ class PaidFile:
         for copy in others:
             copy.discard()
         return Saved(path=path, failure=self._failures[0])
-
-
-def _made(path: Path) -> Path:
-    """Return `path`, whose directory may only be known now, with its directory."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
 
 
 def _places(directory: Path | None, env: Mapping[str, str]) -> Iterator[Path]:

@@ -55,6 +55,7 @@ def require_whole(work: Path, folder: str = "rows") -> None:
     """Assert that each row has its image, and that nothing else is there."""
     names = [f"{number:04}-prompt-{number}.png" for number in range(1, ROWS + 1)]
     assert pictures(work / folder) == names
+    assert not list((work / folder).glob(".*"))
 
 
 def test_a_run_killed_at_any_instant_pays_nothing_twice(

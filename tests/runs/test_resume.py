@@ -8,7 +8,7 @@ import pytest
 
 from nscale_cli.request import SavedImage, Size
 from nscale_cli.runs.plan import PlannedRow, RunDirectory
-from nscale_cli.runs.resume import Action, ResumeOptions, decide, left_by_crash
+from nscale_cli.runs.resume import Action, LeftByCrash, ResumeOptions, decide
 from nscale_cli.runs.states import RowHistory
 from nscale_cli.sandbox.pictures import draw, encode
 from tests.runs.rows import row
@@ -103,7 +103,7 @@ def test_a_whole_image_that_a_crash_left_is_found(tmp_path: Path, image_format: 
     path = tmp_path / f"a.{'jpg' if image_format == 'jpeg' else image_format}"
     path.write_bytes(data)
     history = RowHistory(open=True, path="a.{ext}")
-    assert left_by_crash(planned(), history, RunDirectory(path=tmp_path)) == [
+    assert LeftByCrash(RunDirectory(path=tmp_path)).images_of(planned(), history) == [
         SavedImage(
             path=path,
             format=image_format,
@@ -119,7 +119,7 @@ def test_of_several_images_those_that_are_there_are_found(tmp_path: Path) -> Non
     (tmp_path / "a-2.png").write_bytes(picture())
     history = RowHistory(open=True, path="a-{index}.png")
     run = RunDirectory(path=tmp_path)
-    assert [image.path for image in left_by_crash(planned(count=3), history, run)] == [
+    assert [image.path for image in LeftByCrash(run).images_of(planned(count=3), history)] == [
         tmp_path / "a-2.png"
     ]
 
@@ -127,7 +127,8 @@ def test_of_several_images_those_that_are_there_are_found(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "history",
     [
-        RowHistory(open=False, path="a.png"),
+        RowHistory(path="a.png", code="credit"),
+        RowHistory(saved=True, path="a.png"),
         RowHistory(open=True, path=""),
         RowHistory(open=True, path="{hash}.png"),
         RowHistory(open=True, path="b.png"),
@@ -139,4 +140,37 @@ def test_nothing_else_is_taken_for_an_image_of_the_row(tmp_path: Path, history: 
     (tmp_path / "a.png").write_bytes(picture())
     (tmp_path / "text.png").write_bytes(b"text")
     os.mkfifo(tmp_path / "b.png")  # which would be waited for
-    assert left_by_crash(planned(), history, RunDirectory(path=tmp_path)) == []
+    assert LeftByCrash(RunDirectory(path=tmp_path)).images_of(planned(), history) == []
+
+
+def test_a_whole_file_without_a_name_is_given_it_and_any_other_is_removed(tmp_path: Path) -> None:
+    """The run was killed between the last byte and the name; nothing that was paid for is lost."""
+    label = KEY.replace("#", "-")
+    whole, cut = tmp_path / f".{label}.1.abc.part", tmp_path / f".{label}.2.def.part"
+    other = tmp_path / ".0123456789abcdef-1.1.abc.part"
+    whole.write_bytes(picture())
+    cut.write_bytes(picture()[:-9])
+    other.write_bytes(picture())
+    history = RowHistory(open=True, path="a-{index}.{ext}")
+    left = LeftByCrash(RunDirectory(path=tmp_path))
+    assert [image.path for image in left.images_of(planned(count=2), history)] == [
+        tmp_path / "a-1.png"
+    ]
+    assert {path.name for path in tmp_path.iterdir()} == {"a-1.png", other.name}
+    assert (tmp_path / "a-1.png").read_bytes() == picture()
+
+
+def test_a_second_copy_of_an_image_is_removed(tmp_path: Path) -> None:
+    """The run was killed between the name and the end of the temporary file."""
+    (tmp_path / "a.png").write_bytes(picture())
+    (tmp_path / f".{KEY.replace('#', '-')}.1.abc.part").write_bytes(picture())
+    history = RowHistory(open=True, path="a.{ext}")
+    assert len(LeftByCrash(RunDirectory(path=tmp_path)).images_of(planned(), history)) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_file_that_came_after_its_row_was_given_up_is_found(tmp_path: Path) -> None:
+    """The time limit had passed, and the process ended before that could be written down."""
+    (tmp_path / "a.png").write_bytes(picture())
+    history = RowHistory(maybe=True, code="timeout", path="a.{ext}")
+    assert len(LeftByCrash(RunDirectory(path=tmp_path)).images_of(planned(), history)) == 1
