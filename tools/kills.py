@@ -1,7 +1,7 @@
 """Kill runs of many images at many random instants, and resume each: more than CI has time for.
 
-    python -m tools.kills                 fifty kills of a run of forty rows, and a longer model run
-    python -m tools.kills --kills 500 --seed 3
+python -m tools.kills                 fifty kills of a run of forty rows, and a longer model run
+python -m tools.kills --kills 500 --seed 3
 """
 
 import argparse

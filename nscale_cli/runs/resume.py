@@ -146,25 +146,22 @@ class LeftByCrash:
             return []
         target = target_of(self._run.path, history.path)
         indexes = range(1, planned.request.count + 1)
-        found = [
-            _named_image(target, index) or self._part(planned, target, index) for index in indexes
-        ]
+        found = [self._image(planned, target, index) for index in indexes]
         return [image for image in found if image is not None]
 
-    def _part(self, planned: PlannedRow, target: Target, index: int) -> SavedImage | None:
+    def _image(self, planned: PlannedRow, target: Target, index: int) -> SavedImage | None:
         directory = target.known_directory(index)
         if directory not in self._parts:
             self._parts[directory] = parts_in(directory)
-        image = None
-        for part in self._parts[directory].get(f"{planned.label}.{index}", ()):
+        image = _named_image(target, index)
+        for part in self._parts[directory].pop(f"{planned.label}.{index}", ()):
             found = _image_at(part)
-            whole = found is not None and target.format in (None, found.format)
-            if image is None and found is not None and whole:
+            if found is None or (image is not None and image.sha256 == found.sha256):
+                remove_quietly(part)  # half of an image, or a second copy of it
+            elif image is None and target.format in (None, found.format):
                 path = target.path(index=index, image_format=found.format, sha256=found.sha256)
                 with suppress(OSError):
                     image = replace(found, path=publish_left(part, path))
-            elif found is None:
-                remove_quietly(part)
         return image
 
 
