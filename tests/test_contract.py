@@ -192,6 +192,7 @@ def test_the_json_document_of_a_success_is_whole(generate: Cli, tmp_path: Path) 
         "count": 2,
         "params": {},
         "cost_usd": 0.000681574,  # two images of 0.262144 megapixels, at 0.0013 each
+        "kept": [],
     }
     assert [image["path"] for image in images] == [
         f"{tmp_path}/a-cat.png",
@@ -266,3 +267,34 @@ def test_the_json_never_holds_a_raw_control_character(generate: Cli) -> None:
     assert outcome.stdout.isascii()
     assert outcome.stdout.rstrip("\n").isprintable()
     assert json.loads(outcome.stdout)["data"]["prompt"] == prompt
+
+
+@pytest.mark.parametrize(
+    ("model", "ending"),
+    [("url", "-reply.json"), ("not-an-image", ".bin"), ("empty", "-reply.json"),
+     ("truncated", "-incomplete-reply.json")],
+)  # fmt: skip
+def test_a_script_is_told_which_files_are_kept(
+    generate: Cli, tmp_path: Path, model: str, ending: str
+) -> None:
+    """What was paid for and is no image: its path, not only a sentence with it."""
+    data = generate("cat", "-m", f"sandbox/{model}", "--json").document["data"]
+
+    (path,) = data["kept"]
+    assert path.endswith(ending)
+    assert (tmp_path / path).exists()
+
+
+def test_nothing_is_kept_of_a_success(generate: Cli) -> None:
+    """An empty list."""
+    assert generate("cat", "-z", "64x64", "--json").document["data"]["kept"] == []
+
+
+def test_an_image_that_came_as_an_address_has_a_remedy(generate: Cli) -> None:
+    """Where the address is, and what to do about it next time."""
+    outcome = generate("cat", "-m", "sandbox/url")
+
+    assert "hint: the kept reply has the address; next time, --param response_format=b64_json" in (
+        outcome.stderr
+    )
+    assert "fetch_urls = true in a profile" in outcome.stderr

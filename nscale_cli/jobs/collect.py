@@ -28,6 +28,10 @@ from nscale_cli.service.replies import MAX_COMPLAINT_BYTES, Reply, complaint_in
 from nscale_cli.service.reply_stream import HANDED_ON, MAX_TEXT_BYTES, ReplyStream, too_large
 
 MAX_SURPLUS_ITEMS = 16  # beyond those that were asked for; what more comes is kept as one file
+_ADDRESS_HINT = (
+    "the kept reply has the address; next time, --param response_format=b64_json asks for the "
+    "image itself, and fetch_urls = true in a profile fetches it"
+)
 _MAX_SAID = 20  # items of one reply that are no images
 _MAX_TRIES = 3
 _MAX_EXPLAINED_BYTES = 1024 * 1024
@@ -270,7 +274,8 @@ class ReplySink:
             self._images.save_late(index, found.data)
         elif isinstance(found, InvalidItem):
             flaw = f"{found.reason}; {self._keep_reply('-reply.json')}"
-            self._images.outcomes.append((index, Outcome(flaw=flaw)))
+            hint = _ADDRESS_HINT if found.url else None
+            self._images.outcomes.append((index, Outcome(flaw=flaw, hint=hint)))
 
     def _unusable(self) -> NscaleError:
         body = b"".join(self._whole())
@@ -285,7 +290,8 @@ class ReplySink:
             yield from outcome.errors
             unusable += outcome.flaw is not None
             if outcome.flaw is not None and unusable <= _MAX_SAID:
-                yield self._incomplete(f"image {index} is not usable: {outcome.flaw}")
+                what = f"image {index} is not usable: {outcome.flaw}"
+                yield self._incomplete(what, hint=outcome.hint)
         if unusable > _MAX_SAID:
             yield self._incomplete(f"{unusable - _MAX_SAID} more are not usable either")
 
@@ -301,8 +307,8 @@ class ReplySink:
         if count < asked:
             yield self._incomplete(f"{asked} images were asked for, {count} came")
 
-    def _incomplete(self, message: str) -> NscaleError:
-        return self._with_reply(Incomplete(message))
+    def _incomplete(self, message: str, *, hint: str | None = None) -> NscaleError:
+        return self._with_reply(Incomplete(message, hint=hint))
 
     def _with_reply(self, error: NscaleError) -> NscaleError:
         error.http_status, error.request_id = self._reply.status, self._reply.request_id

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nscale_cli.connection import Connection
@@ -43,6 +44,7 @@ class Order:
     force: bool = False
     marker: "Marker | None" = None
     meanwhile: Callable[[], object] = lambda: None
+    kept: list[Path] = field(default_factory=list)
 
 
 def run_generate(order: Order, environment: Environment) -> GenerateResult:
@@ -73,6 +75,7 @@ def run_generate(order: Order, environment: Environment) -> GenerateResult:
         created_at=result.created_at,
         request_id=result.request_id,
         crash=result.crash,
+        kept=tuple(dict.fromkeys(order.kept)),
     )
 
 
@@ -109,7 +112,7 @@ def _engine(order: Order, client: Client, environment: Environment) -> Engine:
     buyer = Buyer(
         client=client,
         connection=order.connection,
-        store=_store(order.connection, terminal),
+        store=_store(order, terminal),
         clock=environment.clock,
         budget=order.budget,
         marker=order.marker,
@@ -143,13 +146,14 @@ def _with_stop(result: JobResult, signal_number: int | None) -> JobResult:
     return replace(result, errors=(*result.errors, stopped))
 
 
-def _store(connection: Connection, terminal: Terminal) -> Store:
+def _store(order: Order, terminal: Terminal) -> Store:
     return Store(
         env=terminal.env,
         redactor=terminal.redactor,
         write_answer=terminal.write_answer,
         warn=terminal.warn,
-        fetch=_fetch if connection.fetch_urls else None,
+        fetch=_fetch if order.connection.fetch_urls else None,
+        kept=order.kept,
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from nscale_cli.errors import ExitCode, NscaleError, Stopped
 from nscale_cli.request import ImageRequest, SavedImage
@@ -15,7 +16,8 @@ class GenerateResult:
     """What one run made. `problems` are failures of parts of it, or of the whole.
 
     `usd_per_megapixel` is None where the service's price is unknown, `request_id` where it gave
-    none. `crash` is what the code did not foresee.
+    none. `crash` is what the code did not foresee. `kept` are files that hold what was paid for
+    and is no image.
     """
 
     request: ImageRequest
@@ -27,6 +29,7 @@ class GenerateResult:
     created_at: datetime | None = None
     request_id: str | None = None
     crash: Exception | None = None
+    kept: tuple[Path, ...] = ()
 
     @property
     def cost_usd(self) -> float | None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from mmap import mmap
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Store:
     """Where the images of a run go besides their own places, and who is told.
 
     `write_answer` writes to standard output, and raises OSError. `fetch` gets images that came as
-    addresses, where they are to be fetched.
+    addresses, where they are to be fetched. `kept` grows by the path of each file that is no image.
     """
 
     env: Mapping[str, str]
@@ -38,18 +38,20 @@ class Store:
     write_answer: Callable[[bytes], None]
     warn: Callable[[str], None] = lambda _: None
     fetch: Callable[[str], GeneratedImage | InvalidItem] | None = None
+    kept: list[Path] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What came of one item: an image on disk or on its way there, or the reason why there is none.
 
-    `errors` are failures of the place it was meant for.
+    `errors` are failures of the place it was meant for. `hint` is what to do about the reason.
     """
 
     image: SavedImage | None = None
     errors: tuple[NscaleError, ...] = ()
     flaw: str | None = None
+    hint: str | None = None
 
 
 class IncomingImage:
@@ -237,7 +239,10 @@ class KeptFile:
         """Return where it is kept; raise NotSaved where no place takes it."""
         self._file.write(self._store.redactor.redact_bytes(self._waiting))
         name = slug(self._job.request.prompt) + ending
-        return self._file.publish((self._directory or Path()) / name, warn=self._store.warn).path
+        path = (self._directory or Path()) / name
+        published = self._file.publish(path, warn=self._store.warn).path
+        self._store.kept.append(published)
+        return published
 
     def _seam(self) -> int:
         """Return the last place at which no secret is cut in two; 0 where there is none."""

@@ -76,6 +76,7 @@ class Generated(Result):
             "elapsed_seconds": round(self.made.elapsed_seconds, 3),
             "cost_usd": self.made.cost_usd,
             "images": [_image_data(image) for image in self.made.images],
+            "kept": [text_of(path) for path in self.made.kept],
         }
 
     def show(self, environment: Environment) -> None:

@@ -30,6 +30,7 @@ NO_IMAGES: Mapping[str, object] = {
     "elapsed_seconds": None,
     "cost_usd": None,
     "images": [],
+    "kept": [],
 }
 
 NO_RUN: Mapping[str, object] = {

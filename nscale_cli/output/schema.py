@@ -89,6 +89,7 @@ _GENERATED = _record(
         "elapsed_seconds": _or_null(_NUMBER),
         "cost_usd": _or_null(_NUMBER),
         "images": _list(_record(_IMAGE)),
+        "kept": _list(_TEXT),
     },
     dry_run=_TRUTH,
     url=_TEXT,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nscale_cli.config.file import read_config
+from tests.conftest import document_validator
 from tests.documentation.blocks import PAGES, ROOT, Block, blocks_of
 from tests.documentation.shell import Account, new_account
 
@@ -74,5 +75,7 @@ def test_every_block_is_of_a_language_that_somebody_checks() -> None:
     ids=lambda block: block.place,
 )
 def test_json_that_a_page_shows_is_json(block: Block) -> None:
-    """It can be copied."""
-    assert json.loads(block.text)
+    """It can be copied; a document of the program is one by its schema."""
+    document = json.loads(block.text)
+    if "command" in document:
+        document_validator().validate(document)
