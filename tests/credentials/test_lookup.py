@@ -114,8 +114,9 @@ def test_the_key_of_a_profile_is_not_for_an_address_in_its_place(base_url: str) 
     """NSCALE_BASE_URL and --base-url go before the profile's address; its key stays at home."""
     written = {"base_url": OTHER, "key_variable": "OTHER_KEY"}
     env = {"NSCALE_API_KEY": "nscales", "OTHER_KEY": "theirs", "NSCALE_BASE_URL": base_url}
+    env["NSCALE_PROFILE"] = "other"  # which a --profile would be stronger than
     profiles = {"other": {name: ConfigValue(value=v, place="f") for name, v in written.items()}}
-    settings = Settings.resolve(env, Config(profiles=profiles), "other")
+    settings = Settings.resolve(env, Config(profiles=profiles))
 
     assert settings.base_url == base_url
     assert find_key(env, settings, settings.base_url).value == "nscales"
