@@ -31,6 +31,7 @@ IMAGES_HELP = """Make images, and tell how they were made.
 Examples:
   nscale images generate "A sunset over mountains"
   nscale images batch prompts.csv -o pictures/
+  nscale images compare "A sunset over mountains" -z 512x512 -z 1024x512 --sandbox
   nscale images info a-sunset-over-mountains.png
   nscale images show a-sunset-over-mountains.png
 """
@@ -147,6 +148,17 @@ COMMANDS: Mapping[str, Leaf | Branch] = {
                 "Make an image of each row of a file, into one folder.", "images_batch", "batch"
             ),
             "resume": Leaf("Go on with a run where it was.", "images_resume", "resume"),
+            "compare": Leaf(
+                "Compare models, sizes and settings side by side.", "images_compare", "compare"
+            ),
+            "report": Leaf(
+                "Draw the sheet, the page and the tables of a run again.",
+                "images_report",
+                "report",
+            ),
+            "votes": Leaf(
+                "Count the votes of a blind page, and tell who made what.", "images_votes", "votes"
+            ),
             "receipt": Leaf(
                 "Tell what was asked for in a run, and what was billed.",
                 "images_receipt",

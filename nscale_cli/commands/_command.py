@@ -14,12 +14,14 @@ _NONE = inspect.Parameter.empty
 _ARGUMENT = type(typer.Argument())
 # Every help lists what is its command's own first, and then these, whatever value they are of.
 _ORDER = (
-    *("file", "model", "size", "count", "output", "jobs", "name_template", "row_format", "limit"),
+    *("file", "models", "sizes", "model", "size", "vary", "samples", "count", "prompts_file"),
+    *("output", "fresh", "max_images", "jobs", "name_template", "row_format", "limit"),
+    *("rows", "columns", "cell", "title", "no_sheet", "no_page", "embed", "blind", "baseline"),
     *("unique", "shard", "redo", "retry_refused", "fail_fast", "keep_going"),
     *("open_viewer", "preview", "preview_style"),
-    *("preview_width", "api_key", "api_key_file", "prompt_file", "base_url", "profile", "sandbox"),
-    *("param", "timeout", "retry", "retry_billed", "max_cost", "force", "skip_existing"),
-    *("dry_run", "metadata", "no_history"),
+    *("preview_width", "api_key", "api_key_file", "prompt_file", "base_url", "profile", "profiles"),
+    *("sandbox", "param", "timeout", "retry", "retry_billed", "max_cost", "force"),
+    *("skip_existing", "dry_run", "metadata", "no_history"),
     *("as_lines", "as_json", "quiet", "debug"),
 )
 _VERBOSITY = {

@@ -21,6 +21,8 @@ from nscale_cli.errors import AuthenticationError, UsageError
 from nscale_cli.terminal.context import Environment
 
 DEFAULT_JOBS, MAX_JOBS = 8, 256
+DEFAULT_MAX_IMAGES = 64
+DEFAULT_CELL = 384  # pixels
 ROW_FORMATS = ("txt", "csv", "jsonl")
 
 
@@ -478,3 +480,175 @@ DirectoryArgument = Annotated[
     str,
     typer.Argument(metavar="DIR", help="The folder of the run.", show_default=False),
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicesOptions(ServiceOptions):
+    """Which service is meant, or which several."""
+
+    profile: str | None = None  # the first of `profiles`
+    profiles: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            autocompletion=_complete_profile,
+            help="A profile of the settings file; repeatable, to compare services.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedOptions:
+    """What is compared with what, and where the images go."""
+
+    prompts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PROMPT...", help="What to draw: one text, or several.", show_default=False
+        ),
+    ] = None
+    prompts_file: Annotated[
+        str | None,
+        typer.Option("--prompts", metavar="FILE", help="Read prompts from FILE, one a line."),
+    ] = None
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="ID",
+            autocompletion=_complete_model,
+            help="A model that draws; repeatable. [env: NSCALE_MODEL]",
+        ),
+    ] = None
+    sizes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-z",
+            "--size",
+            metavar="WxH",
+            autocompletion=_complete_size,
+            help="Width and height in pixels; repeatable. [env: NSCALE_SIZE]",
+        ),
+    ] = None
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--vary",
+            metavar="KEY=V1,V2",
+            help="An extra field of the request with several values, such as seed=1,2,3; "
+            "repeatable.",
+        ),
+    ] = None
+    samples: Annotated[
+        int,
+        typer.Option(
+            "-n",
+            "--samples",
+            metavar="N",
+            min=1,
+            help="How many images to make of each combination, each by a request of its own.",
+        ),
+    ] = 1
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--param",
+            metavar="KEY=VALUE",
+            help="An extra field of every request, repeatable; VALUE is JSON where it reads as "
+            "such.",
+        ),
+    ] = None
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            help="The folder; one that is there grows, and only what is new is bought. "
+            "[default: compare- and the first prompt]",
+        ),
+    ] = None
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin a new, numbered folder; buy everything.")
+    ] = False
+    max_images: Annotated[
+        int,
+        typer.Option(
+            "--max-images",
+            metavar="N",
+            help=f"Refuse to buy more images than this. [default: {DEFAULT_MAX_IMAGES}]",
+            show_default=False,
+        ),
+    ] = DEFAULT_MAX_IMAGES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedRunOptions(RunOptions):
+    """How the images of a comparison are bought."""
+
+    shard: str | None = None  # a comparison is small
+    as_lines: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawOptions:
+    """What a report shows, and how."""
+
+    rows: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rows",
+            metavar="AXIS",
+            help="What the rows are: prompt, model, size, a varied field...; repeatable.",
+        ),
+    ] = None
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--cols", metavar="AXIS", help="What the columns are; repeatable."),
+    ] = None
+    cell: Annotated[
+        int,
+        typer.Option(
+            "--cell",
+            metavar="PIXELS",
+            min=96,
+            max=2048,
+            help="The longest side of an image on the sheet. [default: 384]",
+            show_default=False,
+        ),
+    ] = DEFAULT_CELL
+    title: Annotated[
+        str | None, typer.Option("--title", metavar="TEXT", help="The title of sheet and page.")
+    ] = None
+    no_sheet: Annotated[bool, typer.Option("--no-sheet", help="Draw no sheet.png.")] = False
+    no_page: Annotated[bool, typer.Option("--no-page", help="Write no index.html.")] = False
+    embed: Annotated[
+        bool,
+        typer.Option("--embed", help="Put the original images into the page, whole."),
+    ] = False
+    blind: Annotated[
+        bool,
+        typer.Option(
+            "--blind", help="Write a page to vote on that hides who made what; draw nothing else."
+        ),
+    ] = False
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline", metavar="DIR", help="Lay the images of an older run beside these."
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageOptions(ShowOptions):
+    """How a report is shown to a person."""
+
+    open_viewer: Annotated[
+        bool, typer.Option("-x", "--open", help="Open the page in the desktop's browser.")
+    ] = False
+    preview: Annotated[
+        bool, typer.Option("-p", "--preview", help="Draw the sheet in the terminal.")
+    ] = False

@@ -130,6 +130,7 @@ def _carry_out(command: RunCommand, environment: Environment, ledger: Ledger) ->
     survey = survey_rows(
         ledger.place, ledger.states, command.resume, source=command.source, ledger=ledger
     )
+    _require_services(command, survey)
     if survey.adopted:
         terminal.note(f"{survey.adopted} images that an earlier run had left are taken in")
     buying = _Buying(command, environment, ledger, survey)
@@ -151,6 +152,16 @@ def _carry_out(command: RunCommand, environment: Environment, ledger: Ledger) ->
     )
 
 
+def _require_services(command: RunCommand, survey: Survey) -> None:
+    """Raise UsageError where rows would be sent to a service that is not named now."""
+    for service, _ in survey.area_to_send:
+        if service not in command.services:
+            raise UsageError(
+                f"some rows are for {excerpt(service, 120)}; nothing was sent",
+                hint="give the command again that made the run, with all its profiles",
+            )
+
+
 def try_out(command: RunCommand, environment: Environment, trial: RunDirectory) -> RunPlanned:
     """Return what the command would do with the plan in `trial`; nothing is sent or written."""
     place = Place(
@@ -160,6 +171,7 @@ def try_out(command: RunCommand, environment: Environment, trial: RunDirectory) 
     )
     with RowStates(read_events(command.run)) as states:
         survey = survey_rows(place, states, command.resume, source=command.source)
+        _require_services(command, survey)
         price, because = estimated(command, environment, survey)
         return RunPlanned(
             directory=command.run.path,
@@ -294,7 +306,8 @@ class _Buying:
         return {name: recorder for name, recorder in made.items() if recorder}
 
     def _price_of(self, service: str, model: str) -> float | None:
-        return self._prices[service].usd_per_megapixel(model)
+        prices = self._prices.get(service)  # none for rows of before, at a service not named now
+        return prices.usd_per_megapixel(model) if prices else None
 
     def _budgets(self) -> dict[str, Budget]:
         """Return what may be spent, over the whole life of the folder; raise UsageError."""
@@ -376,14 +389,15 @@ def _write_files(ledger: Ledger, terminal: Terminal) -> None:
     run, shard = ledger.place.run, ledger.place.shard
     failed = run.bookkeeping / f"failed{shard.suffix}.jsonl"
     try:
-        if not write_failed(failed, outcomes(ledger), terminal.redactor.redact):
+        if not write_failed(
+            failed, outcomes(ledger.place, ledger.states), terminal.redactor.redact
+        ):
             failed.unlink()
         if shard.count == 1:
-            write_results(run.path / "results.csv", outcomes(ledger))
+            write_results(run.path / "results.csv", outcomes(ledger.place, ledger.states))
             return
         # The last of the shards to end writes what all of them have done.
         with locked(run.bookkeeping / "results"), RowStates(read_events(run)) as states:
-            whole = replace(ledger, place=Place(run=run), states=states)
-            write_results(run.path / "results.csv", outcomes(whole))
+            write_results(run.path / "results.csv", outcomes(Place(run=run), states))
     except OSError as error:
         terminal.warn(f"{run.path}: the table of results could not be written: {error.strerror}")

@@ -48,6 +48,7 @@ _NOTHING: Mapping[str, Mapping[str, object]] = {
     "images rerun": NO_IMAGES,
     "images batch": NO_RUN,
     "images resume": NO_RUN,
+    "images compare": NO_RUN,
 }
 
 

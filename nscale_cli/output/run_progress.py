@@ -10,6 +10,7 @@ from nscale_cli.jobs.job import JobResult
 from nscale_cli.output.images import saved_line
 from nscale_cli.redact import excerpt
 from nscale_cli.request import SavedImage
+from nscale_cli.runs.comparison import CELL_FIELD
 from nscale_cli.runs.journal import Event
 from nscale_cli.runs.ledger import Ledger
 from nscale_cli.runs.plan import PlannedRow
@@ -135,8 +136,12 @@ class RunProgress:
 
 
 def row_label(planned: PlannedRow) -> str:
-    """Return what people call a row: its number, its id, the beginning of its prompt."""
-    name = f" ({excerpt(planned.row.id, 40)})" if planned.row.id else ""
+    """Return what people call a row: its number, its id, the beginning of its prompt.
+
+    A row of a comparison has what tells it from the others in the place of an id.
+    """
+    known = planned.row.id or planned.row.fields.get(CELL_FIELD, "")
+    name = f" ({excerpt(known, 60)})" if known else ""
     return f"row {planned.number}{name}, {excerpt(planned.request.prompt, _MAX_LABEL)!r}"
 
 

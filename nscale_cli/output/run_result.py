@@ -186,7 +186,7 @@ class RunReport(Result):
 def count_rows(ledger: Ledger, *, in_detail: bool) -> tuple[Totals, RowData | None]:
     """Return where all rows are; `in_detail` also what a script is told of each."""
     totals, rows = Totals(), RowData() if in_detail else None
-    for outcome in outcomes(ledger):
+    for outcome in outcomes(ledger.place, ledger.states):
         totals.add(outcome)
         if rows is not None:
             rows.add(outcome, ledger.place.run)

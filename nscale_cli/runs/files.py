@@ -12,7 +12,7 @@ from nscale_cli.errors import ExitCode
 from nscale_cli.runs.totals import RowOutcome
 
 COLUMNS = (
-    "row", "number", "line", "id", "model", "size", "prompt",
+    "row", "number", "line", "id", "service", "model", "size", "prompt", "params",
     "state", "path", "format", "width", "height", "bytes", "sha256", "seconds", "cost_usd",
     "code", "billed", "http_status", "message",
 )  # fmt: skip
@@ -47,6 +47,7 @@ def write_failed(path: Path, outcomes: Iterable[RowOutcome], redact: Callable[[s
 
 def _row_cells(outcome: RowOutcome) -> dict[str, object]:
     planned = outcome.planned
+    params = dict(planned.request.params)
     return {
         "row": planned.key,
         "number": planned.number,
@@ -55,6 +56,8 @@ def _row_cells(outcome: RowOutcome) -> dict[str, object]:
         "model": planned.request.model,
         "size": str(planned.request.size),
         "prompt": planned.request.prompt,
+        "service": planned.row.service or None,
+        "params": json.dumps(params, ensure_ascii=False) if params else None,
     }
 
 

@@ -175,7 +175,7 @@ def row_from(raw: RawRow, defaults: RowDefaults, mistakes: MistakeList) -> Row |
     if mistakes.count > before:
         return None
     try:
-        _require_sendable(params)
+        require_sendable(params)
         request = ImageRequest(
             prompt=prompt,
             model=model,
@@ -232,7 +232,8 @@ def _params_in(values: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _require_sendable(params: Mapping[str, object]) -> None:
+def require_sendable(params: Mapping[str, object]) -> None:
+    """Raise UsageError for extra fields that no request could carry."""
     try:
         json.dumps(params, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):

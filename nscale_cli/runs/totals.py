@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nscale_cli.errors import Billed, ExitCode
-from nscale_cli.runs.ledger import Ledger
+from nscale_cli.runs.ledger import Place
 from nscale_cli.runs.plan import PlannedRow, RunDirectory
 from nscale_cli.runs.resume import missing_files
-from nscale_cli.runs.states import RowHistory, RowState
+from nscale_cli.runs.states import RowHistory, RowState, RowStates
 
 # Of several failures without one image, the gravest speaks for the run.
 _GRAVEST_FIRST = (
@@ -44,10 +44,10 @@ class RowOutcome:
         return any(Path(str(image["path"])).is_absolute() for image in self.history.images)
 
 
-def outcomes(ledger: Ledger) -> Iterator[RowOutcome]:
+def outcomes(place: Place, states: RowStates) -> Iterator[RowOutcome]:
     """Yield where each row is, in the order of the plan."""
-    for planned in ledger.place.rows():
-        yield _outcome(planned, ledger.states.get(planned.key), ledger.place.run)
+    for planned in place.rows():
+        yield _outcome(planned, states.get(planned.key), place.run)
 
 
 def _outcome(planned: PlannedRow, history: RowHistory, run: RunDirectory) -> RowOutcome:

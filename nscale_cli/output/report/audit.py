@@ -46,7 +46,8 @@ class Effect:
         apart = f"{self.bits:g} of {HASH_BITS} bits apart"
         if self.repeats is not None:
             return f"{apart}, repeats {self.repeats:g}"
-        return f"{apart}; -n 2 would tell that from chance" if self.is_visible else apart
+        told = not self.is_visible or self.setting == Kind.SIZE
+        return apart if told else f"{apart}; -n 2 would tell that from chance"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,27 +1,18 @@
-"""The run in figures: a line for each model and size, and a line for each image."""
+"""The run in figures: a line for each model and size."""
 
-import csv
-import io
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 from nscale_cli.output.images import amount
 from nscale_cli.output.report import words
 from nscale_cli.output.report.cells import Cell, Kind, Run, State, readable
-from nscale_cli.storage.names import text_of
 
 _HEADER = ("saved", "median", "worst", "true size", "bytes", "cost", "failed")
 _BY = (Kind.SERVICE, Kind.MODEL, Kind.SIZE)
-_COLUMNS = (
-    "state", "path", "format", "width", "height", "bytes", "sha256", "seconds", "cost_usd",
-    "code", "billed", "http_status", "message",
-)  # fmt: skip
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#!|~@&$^])")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,47 +85,5 @@ def markdown(run: Run, notes: Iterable[str] = ()) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def results_csv(run: Run, directory: Path) -> str:
-    """Return a line for each image, its path relative to `directory`, as CSV.
-
-    A value that a spreadsheet would take for a formula stands behind an apostrophe.
-    """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*(_harmless(axis.name) for axis in run.axes), *_COLUMNS])
-    for cell in run.cells:
-        values = [axis.values[at] for axis, at in zip(run.axes, cell.at, strict=True)]
-        writer.writerow([_harmless(text) for text in (*values, *_details(cell, directory))])
-    return out.getvalue()
-
-
-def _details(cell: Cell, directory: Path) -> Iterator[str]:
-    """Yield what is known of an image, for the columns after the axes."""
-    image, failure = cell.image, cell.failure
-    yield str(cell.state)
-    if image is None:
-        yield from [""] * 6
-    else:
-        size = (image.size.width, image.size.height) if image.size else ("", "")
-        path = text_of(relative(image.path, directory)) if image.path else ""
-        yield from (path, image.format, *map(str, size), str(image.byte_count), image.sha256)
-    yield "" if cell.seconds is None else f"{cell.seconds:.3f}"
-    yield "" if cell.cost_usd is None else f"{cell.cost_usd:.9g}"
-    if failure is None:
-        yield from [""] * 4
-    else:
-        status = "" if failure.http_status is None else str(failure.http_status)
-        yield from (failure.code, str(failure.billed), status, failure.message)
-
-
-def relative(path: Path, directory: Path) -> Path:
-    """Return `path` as seen from `directory`, or as it is where it lies elsewhere."""
-    return path.relative_to(directory) if path.is_relative_to(directory) else path
-
-
 def _escaped(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", readable(" ".join(text.split())))
-
-
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text

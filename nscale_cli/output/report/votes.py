@@ -229,15 +229,15 @@ def _all_reach_all(names: Sequence[str], wins: Mapping[str, Mapping[str, float]]
 
 
 def _verdict(standings: Sequence[Standing], results: Sequence[Result]) -> str:
-    """Return who is preferred, as far as the votes tell."""
-    if len(standings) < 2 or (len(standings) > 2 and standings[0].strength is None):
-        return TOO_FEW
-    steps = [
+    """Return who is preferred to whom, as far as the votes tell."""
+    told = [
         f"{one.name} is preferred to {other.name}"
         for one, other in pairwise(standings)
         if _tells(one.name, other.name, results)
     ]
-    return "; ".join(steps) or TOO_FEW
+    if told and len(standings) > 2 and standings[0].strength is None:
+        told.append(f"for a ranking of all: {TOO_FEW}")
+    return "; ".join(told) or TOO_FEW
 
 
 def _tells(one: str, other: str, results: Sequence[Result]) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from random import Random
 
 from nscale_cli.output.report import blind, summary
 from nscale_cli.output.report.album import Album
@@ -24,8 +25,9 @@ from nscale_cli.output.report.page import (
 from nscale_cli.output.report.sheet import draw
 from nscale_cli.output.report.sheet_layout import DEFAULT_CELL, lay_out
 from nscale_cli.storage.files import PartFile, remove_quietly
+from nscale_cli.storage.private_files import replace_file
 
-TABLE_NAME, CSV_NAME = "table.md", "results.csv"
+TABLE_NAME, KEY_NAME = "table.md", "key.json"
 _NUMBERED = re.compile(r"(sheet-[0-9]+\.png|index-[0-9]+\.html)")
 
 
@@ -124,7 +126,6 @@ def _write_pages(
 def _write_tables(run: Run, directory: Path, report: Report) -> None:
     said = [*report.notes, *(drift_sentence(run, drift) for drift in report.drifts)]
     _put(directory / TABLE_NAME, summary.markdown(run, said))
-    _put(directory / CSV_NAME, summary.results_csv(run, directory))
 
 
 def _put(path: Path, data: bytes | str) -> Path:
@@ -143,3 +144,28 @@ def _remove_older(directory: Path, written: set[Path]) -> None:
     for path in directory.iterdir():
         if _NUMBERED.fullmatch(path.name) and path not in written:
             remove_quietly(path)
+
+
+def blind_key(run: Run, bookkeeping: Path, chance: Random) -> blind.Key:
+    """Return the key of a run's blind page: the one that is there, or a new one, for its owner.
+
+    A key of before the run grew is kept beside it, since votes may name it. Raises UsageError
+    where there is nothing to judge, and OSError where the key cannot be kept.
+    """
+    path = bookkeeping / KEY_NAME
+    before = read_keys(bookkeeping)
+    for key in before.values():
+        if key.is_of(run):
+            return key
+    made = blind.make_key(run, chance)
+    if path.exists():
+        old = blind.read_key(path.read_bytes())
+        replace_file(bookkeeping / f"key-{old.seal[:12]}.json", old.data)
+    replace_file(path, made.data)
+    return made
+
+
+def read_keys(bookkeeping: Path) -> dict[str, blind.Key]:
+    """Return all keys of a run, by their seals; raise UsageError where one is damaged."""
+    keys = [blind.read_key(path.read_bytes()) for path in sorted(bookkeeping.glob("key*.json"))]
+    return {key.seal: key for key in keys}

@@ -1,13 +1,10 @@
 """The run in figures."""
 
-import csv
-import io
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from nscale_cli.output.report.summary import markdown, results_csv, rows
+from nscale_cli.output.report.summary import markdown, rows
 from tests.output.report.runs import MODELS, REFUSED, TIMEOUT, changed, make_run, with_size
 
 
@@ -64,38 +61,3 @@ def test_no_text_is_markup(text: str) -> None:
 
     assert made.count("\n## ") + made.startswith("## ") == 1
     assert set(bare) <= {"|", "#"} and made.count("#") - made.count("\\#") == 2
-
-
-def test_the_csv_has_a_line_for_each_image() -> None:
-    """With its values on all axes, its file, and how it failed."""
-    run = changed(make_run(models=MODELS[:2], fields={"seed": "7"}), {1: REFUSED})
-    (first, second) = csv.DictReader(io.StringIO(results_csv(run, Path("/nowhere"))))
-
-    assert first["model"] == MODELS[0] and first["seed"] == "7" and first["prompt"] == "A red fox"
-    assert (first["state"], first["path"], first["width"], first["bytes"]) == (
-        ("saved", "0.png", "512", "1000")
-    )
-    assert (first["seconds"], first["cost_usd"], first["code"]) == ("1.000", "0.001", "")
-    assert (second["state"], second["code"], second["billed"], second["http_status"]) == (
-        ("failed", "refused", "no", "400")
-    )
-
-
-@pytest.mark.parametrize("prompt", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
-def test_no_prompt_is_a_formula_of_a_spreadsheet(prompt: str) -> None:
-    """It stands behind an apostrophe, and so is text."""
-    (line,) = csv.DictReader(
-        io.StringIO(results_csv(make_run(models=["m"], prompts=[prompt]), Path("/")))
-    )
-
-    assert line["prompt"] == f"'{prompt}"
-
-
-def test_lines_and_quotes_of_a_prompt_survive() -> None:
-    """CSV can hold any text."""
-    prompt = 'two\nlines, "quoted"; 狐'
-    (line,) = csv.DictReader(
-        io.StringIO(results_csv(make_run(models=["m"], prompts=[prompt]), Path("/")))
-    )
-
-    assert line["prompt"] == prompt

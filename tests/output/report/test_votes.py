@@ -93,18 +93,21 @@ def test_three_contestants_are_ranked_where_wins_lead_from_all_to_all() -> None:
 
 
 @pytest.mark.parametrize(
-    "duels",
+    ("duels", "verdict"),
     [
-        [("a", "b", "left")] * 20,  # c was never seen
-        [("a", "b", "left"), ("b", "c", "left"), ("a", "c", "left")] * 5,  # a never lost
+        ([("a", "b", "left")] * 20, f"a is preferred to b; for a ranking of all: {TOO_FEW}"),
+        ([("a", "b", "left"), ("b", "c", "left"), ("a", "c", "left")] * 2, TOO_FEW),
     ],
+    ids=["c was never seen", "a never lost"],
 )
-def test_three_contestants_without_a_connected_graph_are_not_ranked(duels: list) -> None:
-    """No strengths are most likely then."""
+def test_three_contestants_without_a_connected_graph_are_not_ranked(
+    duels: list, verdict: str
+) -> None:
+    """No strengths are most likely then; what a pair tells by itself is told all the same."""
     outcome = outcome_of(key_of("a", "b", "c"), duels)
 
     assert {standing.strength for standing in outcome.standings} == {None}
-    assert outcome.verdict == TOO_FEW
+    assert outcome.verdict == verdict
 
 
 def test_a_later_word_of_a_voter_replaces_an_earlier_one() -> None:
