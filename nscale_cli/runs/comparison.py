@@ -68,7 +68,9 @@ class Comparison:
         ]
         said = [f"{count} {name}s" for count, name in factors if count > 1]
         total = len(list(self.rows()))
-        return f"{' x '.join(said)} = {total}" if len(said) > 1 else f"{total} images"
+        if len(said) > 1:
+            return f"{' x '.join(said)} = {total}"
+        return "1 image" if total == 1 else f"{total} images"
 
     def rows(self) -> Iterator[Row]:
         """Yield a row for each image, prompt by prompt; samples are rows that are equal."""
