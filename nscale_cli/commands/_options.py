@@ -518,7 +518,7 @@ class ComparedOptions:
             "-m",
             "--model",
             metavar="ID",
-            autocompletion=_complete_model,
+            autocompletion=complete_model,
             help="A model that draws; repeatable. [env: NSCALE_MODEL]",
         ),
     ] = None

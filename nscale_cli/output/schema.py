@@ -96,30 +96,62 @@ _GENERATED = _record(
     body=_FREE,
     paths=_list(_TEXT),
 )
-_RUN = _record(
+_RUN_FIELDS = {
+    "run": _or_null(_TEXT),
+    "rows": {"anyOf": [_ROWS_DONE, _ROWS_PLANNED, _NULL]},
+    "cost_usd": _or_null(_NUMBER),
+    "estimate_usd": _or_null(_NUMBER),
+    "stopped_by": _or_null(_TEXT),
+    "images": _list(
+        _record(
+            {
+                **_IMAGE,
+                **_ROW,
+                "model": _TEXT,
+                "size": _TEXT,
+                "prompt": _TEXT,
+                "seconds": _or_null(_NUMBER),
+            }
+        )
+    ),
+    "sheet": _or_null(_TEXT),
+    "page": _or_null(_TEXT),
+}
+_PLANNED = _list(_record({**_ROW, "path": _TEXT, "body": _FREE}))
+_RUN = _record(_RUN_FIELDS, dry_run=_TRUTH, plan=_PLANNED)
+_DRAWN = {
+    "sheet": _or_null(_TEXT),
+    "page": _or_null(_TEXT),
+    "sheets": _list(_TEXT),
+    "table": _list(_map(_TEXT)),
+    "effects": _list(_TEXT),
+    "drift": _list(
+        _record({"image": _TEXT, "row": _TEXT, "bits": _or_null(_INTEGER), "identical": _TRUTH})
+    ),
+}
+_COMPARED = _record(
+    _RUN_FIELDS,
+    dry_run=_TRUTH,
+    plan=_PLANNED,
+    axes=_map(_list(_TEXT)),
+    product=_TEXT,
+    **{name: schema for name, schema in _DRAWN.items() if name not in _RUN_FIELDS},
+)
+_VOTES = _record(
     {
-        "run": _or_null(_TEXT),
-        "rows": {"anyOf": [_ROWS_DONE, _ROWS_PLANNED, _NULL]},
-        "cost_usd": _or_null(_NUMBER),
-        "estimate_usd": _or_null(_NUMBER),
-        "stopped_by": _or_null(_TEXT),
-        "images": _list(
+        "votes": _INTEGER,
+        "voters": _INTEGER,
+        "verdict": _TEXT,
+        "standings": _list(
             _record(
                 {
-                    **_IMAGE,
-                    **_ROW,
-                    "model": _TEXT,
-                    "size": _TEXT,
-                    "prompt": _TEXT,
-                    "seconds": _or_null(_NUMBER),
+                    "name": _TEXT,
+                    **dict.fromkeys(("wins", "losses", "both", "neither"), _INTEGER),
+                    **dict.fromkeys(("share", "low", "high", "strength"), _or_null(_NUMBER)),
                 }
             )
         ),
-        "sheet": _or_null(_TEXT),
-        "page": _or_null(_TEXT),
-    },
-    dry_run=_TRUTH,
-    plan=_list(_record({**_ROW, "path": _TEXT, "body": _FREE})),
+    }
 )
 _RECEIPT = _record(
     {
@@ -220,6 +252,9 @@ _DATA: Mapping[str, Schema] = {
     "images generate": _GENERATED,
     "images batch": _RUN,
     "images resume": _RUN,
+    "images compare": _COMPARED,
+    "images report": _record({"run": _TEXT, **_DRAWN}),
+    "images votes": _VOTES,
     "images receipt": _RECEIPT,
     "images show": _record({"paths": _list(_TEXT), "complete": _TRUTH}),
     "models list": _record({**_LISTING, "models": _list(_record(_MODEL))}),
