@@ -1,7 +1,6 @@
 """`--metadata`: marks for images that are safe on the disk already, or a file beside them."""
 
 import json
-import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -13,11 +12,11 @@ from nscale_cli.connection import Connection
 from nscale_cli.redact import Redactor, excerpt
 from nscale_cli.request import ImageRequest, SavedImage
 from nscale_cli.storage.disk import read_bounded
+from nscale_cli.storage.files import PartFile
 from nscale_cli.storage.metadata.blocks import CannotHold
 from nscale_cli.storage.metadata.marks import SIDECAR_SUFFIX, Origin, embedded, sidecar
 from nscale_cli.storage.metadata.readers import read_sidecar
 from nscale_cli.storage.names import text_of
-from nscale_cli.storage.private_files import replace_file
 
 MAX_IMAGE_BYTES = 256 * 1024 * 1024
 _MAX_SIDECAR_BYTES = 8 * 1024 * 1024
@@ -64,7 +63,7 @@ class Marker:
             if written:
                 self.warn(f"{_name(path)} is left as it came: {reason}; see {_name(written)}")
             return image
-        replace_file(path, marked, keep_mode=True)
+        _put(path, marked)
         return replace(
             image,
             byte_count=len(marked),
@@ -79,9 +78,19 @@ class Marker:
             if read_sidecar(read_bounded(place, _MAX_SIDECAR_BYTES)) is None:
                 self.warn(f"{_name(place)} is not nscale's: the metadata were not written")
                 return None
-        replace_file(place, sidecar(data, origin, with_request=self.mode != "mark"))
-        place.chmod(stat.S_IMODE(path.stat().st_mode))
+        _put(place, sidecar(data, origin, with_request=self.mode != "mark"))
         return place
+
+
+def _put(path: Path, data: bytes) -> None:
+    """Write a file at once, in place of an older one; raise OSError."""
+    part = PartFile(path.parent)
+    try:
+        part.write(data)
+        part.complete()
+        part.publish(path, replace=True, numbered=False, warn=lambda _: None)
+    finally:
+        part.discard()
 
 
 def _name(path: Path) -> str:

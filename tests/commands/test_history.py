@@ -392,11 +392,15 @@ def test_doctor_says_where_the_history_is_and_how_large(
     """And where it is not kept, why."""
 
     def told(**env: str) -> str:
-        document = cli("doctor", "--sandbox", "--json", env=env).document
-        return str(document["data"]["history"])  # type: ignore[index]
+        lines = cli("doctor", "--sandbox", env=env).stdout.splitlines()
+        return next(line.partition("history")[2].strip() for line in lines if "history" in line)
 
     assert told() == f"{history_file} (not there)"
     fill("fox")
+    data = cli("doctor", "--sandbox", "--json").document["data"]
+    assert isinstance(data, dict)
+    assert (data["history"], data["history_images"]) == (str(history_file), 1)
+    assert data["history_kept"] is True
     size = sum(path.stat().st_size for path in history_file.parent.glob("history.sqlite*"))
     assert told() == f"{history_file} (1 image, {size} bytes)"
     assert told(NSCALE_HISTORY="0").endswith("; not kept: NSCALE_HISTORY)")

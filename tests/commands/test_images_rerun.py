@@ -203,4 +203,4 @@ def test_a_failure_tells_the_request_to_a_script(
     assert outcome.exit_code == 2
     data = outcome.document["data"]
     assert outcome.document["command"] == "images rerun"
-    assert (data["prompt"], data["count"], data["size"]) == ("A red fox", 1, None)  # type: ignore[index]
+    assert (data["prompt"], data["count"], data["size"]) == ("A red fox", 1, "large")  # type: ignore[index]
