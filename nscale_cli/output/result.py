@@ -69,6 +69,10 @@ class Result:
         """The errors that nobody has heard of yet."""
         return self.errors
 
+    def bill(self, error: NscaleError) -> str:
+        """Return what is said of an error's cost."""
+        return bill_of(error)
+
     def facts(self, error: NscaleError) -> Mapping[str, object]:
         """Return what a script is told of an error besides the error itself."""
         del error
@@ -171,7 +175,7 @@ def report(result: Result, terminal: Terminal, *, as_json: bool) -> None:
     if result.answer_first:
         _answer(result, terminal, as_json=as_json)
     for error in result.untold:
-        report_error(error, terminal)
+        report_error(error, terminal, bill=result.bill(error))
     if not result.answer_first:
         _answer(result, terminal, as_json=as_json)
     for text in () if as_json else result.remarks():
@@ -194,12 +198,18 @@ def _answer(result: Result, terminal: Terminal, *, as_json: bool) -> None:
         terminal.answer(text)
 
 
-def report_error(error: NscaleError, terminal: Terminal) -> None:
+def bill_of(error: NscaleError) -> str:
+    """Return a sentence on whether what failed has cost anything, or nothing where that is idle."""
+    return "" if error.code in _PLAIN_CODES else _BILLED_SENTENCES[error.billed]
+
+
+def report_error(error: NscaleError, terminal: Terminal, *, bill: str | None = None) -> None:
     """Say on stderr what failed, whether it cost anything, and what to do next."""
     message = error.message if error.message.endswith("...") else error.message.rstrip(".")
-    if error.code not in _PLAIN_CODES:
+    bill = bill_of(error) if bill is None else bill
+    if bill:
         stop = "" if message.endswith("...") else "."
-        message = f"{message}{stop} {_BILLED_SENTENCES[error.billed]}"
+        message = f"{message}{stop} {bill}"
     terminal.say(message, label="error", style="red")
     if error.request_id:
         terminal.say(error.request_id, label="request id", style="dim")

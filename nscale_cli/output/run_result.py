@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nscale_cli.errors import ExitCode, NscaleError, StdoutFailed, Stopped, UsageError
-from nscale_cli.output.result import NO_RUN, Result
+from nscale_cli.errors import Billed, ExitCode, NscaleError, StdoutFailed, Stopped, UsageError
+from nscale_cli.output.result import NO_RUN, Result, bill_of
 from nscale_cli.output.run_progress import row_label
 from nscale_cli.redact import excerpt
 from nscale_cli.runs.buying import RunEnd
@@ -99,8 +99,16 @@ class RunReport(Result):
 
     @property
     def _stopped(self) -> Stopped | None:
-        number = self.end.signal_number
-        return None if number is None else Stopped(number, f"stopped; {self._counts()}")
+        number, totals = self.end.signal_number, self.totals
+        if number is None:
+            return None
+        paid = Billed.YES if totals.saved + totals.failed_billed else Billed.NO
+        billed = Billed.MAYBE if totals.failed_maybe_billed else paid
+        return Stopped(number, f"stopped; {self._counts()}", billed=billed)
+
+    def bill(self, error: NscaleError) -> str:
+        """Say it of single failures; the counts of a run say it better of the whole."""
+        return "" if isinstance(error, Stopped) else bill_of(error)
 
     @property
     def exit_code(self) -> ExitCode:

@@ -95,8 +95,9 @@ class Journal:
     def close(self) -> None:
         """Close the file; further calls fail."""
         with self._lock:
-            self._torn = True
-            os.close(self._descriptor)
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+            self._torn, self._descriptor = True, -1
 
     def require_folder(self) -> None:
         """Raise OSError where the folder was taken away: the open file would swallow all."""

@@ -47,10 +47,11 @@ class RowOutcome:
 def outcomes(place: Place, states: RowStates) -> Iterator[RowOutcome]:
     """Yield where each row is, in the order of the plan."""
     for planned in place.rows():
-        yield _outcome(planned, states.get(planned.key), place.run)
+        yield outcome_of(planned, states.get(planned.key), place.run)
 
 
-def _outcome(planned: PlannedRow, history: RowHistory, run: RunDirectory) -> RowOutcome:
+def outcome_of(planned: PlannedRow, history: RowHistory, run: RunDirectory) -> RowOutcome:
+    """Return where a row with this history is."""
     outcome = RowOutcome(planned=planned, history=history)
     state = history.state
     if state is RowState.SAVED:

@@ -57,6 +57,7 @@ class Terminal:
         self.redactor = Redactor()
         self._stdin, self._stdout, self._stderr = stdin, stdout, stderr
         self._print_above: Callable[[str], None] | None = None
+        self._redraw: Callable[[], None] = lambda: None
 
     @classmethod
     def standard(cls) -> "Terminal":
@@ -135,6 +136,8 @@ class Terminal:
                 raise StdoutFailed(
                     f"standard output could not be written: {error.strerror}"
                 ) from None
+        if self.stdout_is_tty:
+            self._redraw()
 
     def write_answer(self, data: bytes) -> None:
         """Write `data` to stdout, whole; raise OSError where that fails."""
@@ -221,12 +224,12 @@ class Terminal:
 
         def show(text: str) -> None:
             line.show(clean(self.redactor.redact(text)))
-            self._print_above = line.print_above
+            self._print_above, self._redraw = line.print_above, line.redraw
 
         try:
             yield show
         finally:
-            self._print_above = None
+            self._print_above, self._redraw = None, lambda: None
             line.stop()
 
 
@@ -246,6 +249,10 @@ class _LiveLine:
             self._task = self._progress.add_task(text, total=None)
         else:
             self._progress.update(self._task, description=text)
+
+    def redraw(self) -> None:
+        if self._progress is not None:
+            self._progress.refresh()
 
     def print_above(self, line: str) -> None:
         from rich.text import Text
