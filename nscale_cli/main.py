@@ -114,7 +114,7 @@ def _fail(error: NscaleError, environment: Environment) -> int:
     terminal, invocation = environment.terminal, environment.invocation
     as_json = invocation.as_json and not terminal.answered  # there is one document, never two
     try:
-        failure = Failure(command=invocation.command, error=error, given=invocation.given)
+        failure = Failure(command=invocation.command, error=error, known=invocation.known)
         report(failure, terminal, as_json=as_json)
     except NscaleError as second:
         report_error(second, terminal)

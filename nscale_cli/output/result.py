@@ -16,8 +16,6 @@ _BILLED_SENTENCES = {
 }
 # Where nothing can have been paid for, a sentence about the bill would only be noise.
 _PLAIN_CODES = (ExitCode.USAGE, ExitCode.STDOUT_FAILED)
-# What the command line may say itself.
-_ASKED = ("model", "prompt", "size", "count", "params", "base_url")
 NO_IMAGES: Mapping[str, object] = {
     "model": None,
     "prompt": None,
@@ -153,7 +151,7 @@ class Failure(Result):
 
     command: str  # type: ignore[misc]  # the one kind that stands for any command
     error: NscaleError
-    given: Mapping[str, object] = field(default_factory=dict)
+    known: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def errors(self) -> Sequence[NscaleError]:
@@ -163,7 +161,7 @@ class Failure(Result):
     def data(self) -> Mapping[str, object]:
         """Return the fields that a script may rely on: what was asked for, else empty."""
         fields = _NOTHING.get(self.command, {})
-        return {name: self.given.get(name) if name in _ASKED else fields[name] for name in fields}
+        return {name: self.known.get(name, value) for name, value in fields.items()}
 
 
 def report(result: Result, terminal: Terminal, *, as_json: bool) -> None:

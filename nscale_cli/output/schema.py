@@ -16,6 +16,7 @@ _TRUTH: Schema = {"type": "boolean"}
 _NULL: Schema = {"type": "null"}
 _ANYTHING: Schema = {}
 _FREE: Schema = {"type": "object"}
+_SHA256: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _BILLED: Schema = {"enum": [each.value for each in Billed]}
 
 
@@ -47,7 +48,7 @@ _IMAGE = {
     "width": _or_null(_INTEGER),
     "height": _or_null(_INTEGER),
     "bytes": _INTEGER,
-    "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    "sha256": _SHA256,
 }
 _ERROR = {
     "code": {"enum": [code.label for code in ExitCode if code]},
@@ -86,12 +87,17 @@ _GENERATED = _record(
         "prompt": _or_null(_TEXT),
         "size": _or_null(_TEXT),
         "count": _or_null(_INTEGER),
+        "params": _or_null(_FREE),
+        "base_url": _or_null(_TEXT),
+        "created_at": _or_null(_TEXT),
+        "request_id": _or_null(_TEXT),
         "elapsed_seconds": _or_null(_NUMBER),
         "cost_usd": _or_null(_NUMBER),
-        "images": _list(_record(_IMAGE)),
+        "images": _list(_record({**_IMAGE, "original_sha256": _SHA256})),
         "kept": _list(_TEXT),
     },
     dry_run=_TRUTH,
+    skipped=_TRUTH,
     url=_TEXT,
     body=_FREE,
     paths=_list(_TEXT),
@@ -153,6 +159,44 @@ _VOTES = _record(
         ),
     }
 )
+_REMEMBERED = _record(
+    {
+        **_IMAGE,
+        "id": _INTEGER,
+        "created_at": _TEXT,
+        "prompt": _TEXT,
+        "model": _TEXT,
+        "size": _or_null(_TEXT),
+        "count": _or_null(_INTEGER),
+        "params": _FREE,
+        "base_url": _TEXT,
+        "sandbox": _TRUTH,
+        "original_sha256": _SHA256,
+        "seconds": _or_null(_NUMBER),
+        "cost_usd": _or_null(_NUMBER),
+        "request_id": _or_null(_TEXT),
+        "run": _or_null(_TEXT),
+    }
+)
+_WRITTEN = _record({"source": _TEXT, "fields": _FREE})
+_INFO = _record(
+    {
+        "files": _list(
+            _record(
+                {
+                    **_IMAGE,
+                    "format": _or_null(_TEXT),
+                    "whole": _TRUTH,
+                    "content_credentials": _TRUTH,
+                    "history": _list(_REMEMBERED),
+                    "metadata": _list(_WRITTEN),
+                    "sidecar": _or_null(_WRITTEN),
+                }
+            )
+        )
+    },
+    stripped=_record({"path": _TEXT, "sha256": _SHA256, "is_original": _or_null(_TRUTH)}),
+)
 _RECEIPT = _record(
     {
         "run": _TEXT,
@@ -192,6 +236,10 @@ _DOCTOR = _record(
         "settings": _TEXT,
         "settings_exist": _TRUTH,
         "cache": _TEXT,
+        "history": _TEXT,
+        "history_images": _or_null(_INTEGER),
+        "history_bytes": _INTEGER,
+        "history_kept": _TRUTH,
         "profile": _or_null(_TEXT),
         "model": _TEXT,
         "model_source": _TEXT,
@@ -256,6 +304,10 @@ _DATA: Mapping[str, Schema] = {
     "images report": _record({"run": _TEXT, **_DRAWN}),
     "images votes": _VOTES,
     "images receipt": _RECEIPT,
+    "images rerun": _GENERATED,
+    "images info": _INFO,
+    "history list": _record({"images": _list(_REMEMBERED)}),
+    "history show": _record({"image": _REMEMBERED}),
     "images show": _record({"paths": _list(_TEXT), "complete": _TRUTH}),
     "models list": _record({**_LISTING, "models": _list(_record(_MODEL))}),
     "models show": _record(

@@ -10,23 +10,36 @@ from nscale_cli.terminal.streams import Terminal
 from nscale_cli.terminal.time import Clock
 
 
+_PLAIN = ("model", "prompt", "size", "count")  # options and arguments that hold no secret
+
+
 @dataclass(slots=True, kw_only=True)
 class Invocation:
     """Which command the words name, as far as they are understood, and how it is to answer.
 
     `buying`: from now on a request that costs money may have been sent.
-    `given` are the values of its options and arguments, by their names in the code, and what they
-    were found to mean.
+    `given` are the values of its options and arguments, by their names in the code; `meant` is what
+    they were found to mean.
     """
 
     command: str = ""
     as_json: bool = False
     buying: bool = False
     given: Mapping[str, object] = field(default_factory=dict)
+    meant: Mapping[str, object] = field(default_factory=dict)
 
     def tell(self, **meaning: object) -> None:
         """Note what options and arguments mean, for the document of a failure."""
-        self.given = {**self.given, **meaning}
+        self.meant = {**self.meant, **meaning}
+
+    @property
+    def known(self) -> Mapping[str, object]:
+        """What a document may tell of the request: an address only once it is checked.
+
+        As it was typed, it may hold a password.
+        """
+        typed = {name: self.given[name] for name in _PLAIN if name in self.given}
+        return {**typed, **self.meant}
 
 
 def _current_directory() -> Path:
