@@ -189,6 +189,7 @@ def require_faults(results: dict[str, JobResult]) -> None:
             assert len(result.images) == 1
 
 
+@pytest.mark.slow
 def test_each_of_many_jobs_ends_as_it_would_alone(tmp_path: Path) -> None:
     """Sixteen are under way at once, and most of them fail, each in a way of its own."""
     market = Market(tmp_path)
@@ -275,6 +276,7 @@ def require_each_once(market: Market) -> None:
             assert places == [image.path]
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_in_the_middle_of_many_jobs(tmp_path: Path, small_disk: Path) -> None:
     """What has no room any more is saved elsewhere, and nothing is left by halves."""
     market = Market(tmp_path, images=small_disk)

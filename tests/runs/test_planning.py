@@ -193,6 +193,7 @@ print(peak_kib(50_000) - few)
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_rows(tmp_path: Path) -> None:
     """A set of the keys, names and ids of 30,000 more rows would take three times as much."""
     result = subprocess.run(

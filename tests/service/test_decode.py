@@ -249,6 +249,7 @@ def test_reply_without_items_holds_no_images(data: object) -> None:
     assert images_in({"data": data}) == []
 
 
+@pytest.mark.slow
 @given(ANY_JSON)
 @example([])
 @example({"data": [[{"b64_json": {}}]]})

@@ -313,6 +313,7 @@ def _write_from_many(path: Path) -> list[str]:
     return [text for text in (process.communicate(timeout=200)[0] for process in processes) if text]
 
 
+@pytest.mark.slow
 def test_two_hundred_that_write_at_once_lose_nothing(open_history: Open) -> None:
     """Nor those that all find no file yet."""
     history = open_history()
@@ -323,6 +324,7 @@ def test_two_hundred_that_write_at_once_lose_nothing(open_history: Open) -> None
     assert [path.name for path in history.path.parent.glob(".*")] == []
 
 
+@pytest.mark.slow
 def test_of_many_that_find_it_damaged_one_sets_it_aside(open_history: Open) -> None:
     """And what all of them write is in the new one."""
     history = open_history()

@@ -61,8 +61,8 @@ def require_well_set(sheet: Sheet) -> None:
         and place.y < text.y < place.y + place.height
     }
     parts = [*sheet.places, *(text for text in sheet.texts if id(text) not in inside)]
-    for one, other in combinations(parts, 2):
-        a, b = box_of(one), box_of(other)
+    boxes = [(box_of(part), part) for part in parts]
+    for (a, one), (b, other) in combinations(boxes, 2):
         apart = a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
         assert apart, (one, other)
 
@@ -170,6 +170,7 @@ def test_cells_shrink_until_the_sheet_is_within_its_limits() -> None:
     assert MIN_CELL < sheet.places[0].width < 384 and len(sheet.places) == 400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("models", "prompts"), [(100, 3), (3, 400), (90, 90)])
 def test_what_no_sheet_can_hold_becomes_several(models: int, prompts: int) -> None:
     """Each has cells of the smallest size, headings of its own, and no cell is lost."""

@@ -242,6 +242,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["sheet", "page"])
 def test_64_large_images_take_little_memory_and_make_a_page_that_can_be_sent(
     tmp_path: Path, what: str
