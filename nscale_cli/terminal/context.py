@@ -9,7 +9,6 @@ from nscale_cli.terminal.signals import Interrupts
 from nscale_cli.terminal.streams import Terminal
 from nscale_cli.terminal.time import Clock
 
-
 _PLAIN = ("model", "prompt", "size", "count")  # options and arguments that hold no secret
 
 
