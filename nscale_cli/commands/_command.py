@@ -2,11 +2,11 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, fields, is_dataclass
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
+from nscale_cli.commands._values import Options
 from nscale_cli.terminal.context import Environment
 
 _KIND = inspect.Parameter.KEYWORD_ONLY  # which may stand in any order
@@ -65,13 +65,16 @@ def _options_of(parameter: inspect.Parameter) -> Iterator[inspect.Parameter]:
     """Yield what stands on the command line for `parameter`: itself, or its value's fields."""
     if parameter.annotation in (typer.Context, Environment):
         return
-    if not is_dataclass(parameter.annotation):
+    if not _is_value(parameter.annotation):
         yield parameter.replace(kind=_KIND)
         return
-    for field in fields(parameter.annotation):
-        if get_origin(field.type) is Annotated:
-            default = _NONE if field.default is MISSING else field.default
-            yield _option(field.name, field.type, default=default)
+    for name, kind in parameter.annotation.fields().items():
+        if get_origin(kind) is Annotated:
+            yield _option(name, kind, default=getattr(parameter.annotation, name, _NONE))
+
+
+def _is_value(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Options)
 
 
 def _value_of(
@@ -82,7 +85,7 @@ def _value_of(
         return context
     if kind is Environment:
         return context.obj
-    if is_dataclass(kind):
+    if _is_value(kind):
         return parameter.annotation(
             **{each.name: values[each.name] for each in _options_of(parameter)}
         )

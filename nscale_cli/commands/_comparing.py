@@ -1,6 +1,6 @@
 """What is compared: the command line becomes services, prompts, and axes with their values."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from nscale_cli.commands import _options as options
@@ -35,7 +35,7 @@ def read_members(environment: Environment, services: options.ServicesOptions) ->
     members = []
     for name in names:
         settings = load_settings(environment.terminal, name)
-        own = replace(services, profile=name)
+        own = services.but(profile=name)
         members.append(
             Member(options=own, settings=settings, address=planned_address(own, settings))
         )

@@ -3,11 +3,11 @@
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
+from nscale_cli.commands._values import Options
 from nscale_cli.config.settings import (
     COMMON_SIZES,
     DEFAULT_RETRIES,
@@ -143,8 +143,7 @@ DryRunOption = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptOptions:
+class PromptOptions(Options):
     """Where the prompt comes from."""
 
     prompt: Annotated[
@@ -161,8 +160,7 @@ class PromptOptions:
     ] = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageOptions:
+class ImageOptions(Options):
     """What is asked for, beside the prompt."""
 
     model: Annotated[
@@ -183,8 +181,7 @@ class ImageOptions:
     param: ParamOption = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeOptions:
+class ChangeOptions(Options):
     """What is asked for otherwise than before."""
 
     model: Annotated[
@@ -214,8 +211,7 @@ class ChangeOptions:
     param: ParamOption = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputOptions:
+class OutputOptions(Options):
     """Where the images go, and whether they are made at all."""
 
     output: Annotated[
@@ -239,8 +235,7 @@ class OutputOptions:
     dry_run: DryRunOption = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordOptions:
+class RecordOptions(Options):
     """What is kept of how an image was made."""
 
     metadata: Annotated[
@@ -261,8 +256,7 @@ class RecordOptions:
     ] = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShowOptions:
+class ShowOptions(Options):
     """How images are shown to a person."""
 
     open_viewer: Annotated[
@@ -287,8 +281,7 @@ class ShowOptions:
     ] = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddressOptions:
+class AddressOptions(Options):
     """Which service is meant."""
 
     base_url: Annotated[
@@ -302,7 +295,6 @@ class AddressOptions:
     profile: ProfileOption = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountOptions(AddressOptions):
     """Which service is meant, with which key, and how long it may take."""
 
@@ -333,7 +325,6 @@ class AccountOptions(AddressOptions):
     sandbox: bool = False  # not every command can be asked for it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceOptions(AccountOptions):
     """The same, where the built-in service may be meant, too."""
 
@@ -346,8 +337,7 @@ class ServiceOptions(AccountOptions):
     ] = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryOptions:
+class RetryOptions(Options):
     """What is tried again."""
 
     retry: Annotated[
@@ -374,8 +364,7 @@ def _complete_row_format(incomplete: str) -> list[str]:
     return [name for name in ROW_FORMATS if name.startswith(incomplete)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowsOptions:
+class RowsOptions(Options):
     """Where the rows of a run come from, and what their images are called."""
 
     file: Annotated[
@@ -422,8 +411,7 @@ class RowsOptions:
     ] = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
+class RunOptions(Options):
     """How the rows of a run are bought, and which of them again."""
 
     jobs: Annotated[
@@ -482,7 +470,6 @@ DirectoryArgument = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ServicesOptions(ServiceOptions):
     """Which service is meant, or which several."""
 
@@ -498,8 +485,7 @@ class ServicesOptions(ServiceOptions):
     ] = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComparedOptions:
+class ComparedOptions(Options):
     """What is compared with what, and where the images go."""
 
     prompts: Annotated[
@@ -584,7 +570,6 @@ class ComparedOptions:
     ] = DEFAULT_MAX_IMAGES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedRunOptions(RunOptions):
     """How the images of a comparison are bought."""
 
@@ -592,8 +577,7 @@ class ComparedRunOptions(RunOptions):
     as_lines: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrawOptions:
+class DrawOptions(Options):
     """What a report shows, and how."""
 
     rows: Annotated[
@@ -642,7 +626,6 @@ class DrawOptions:
     ] = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PageOptions(ShowOptions):
     """How a report is shown to a person."""
 

@@ -1,7 +1,5 @@
 """Command lines that are not quite right: what was meant, and the words to type instead."""
 
-import difflib
-import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -98,6 +96,8 @@ def _nearest(paths: Sequence[Path], typed: Path) -> Path | None:
         if found := next(filter(rule, paths), None):
             return found
     names = {" ".join(path): path for path in paths}
+    import difflib  # which nobody needs who types what there is
+
     close = difflib.get_close_matches(" ".join(typed).lower(), names, n=1, cutoff=0.7)
     return names[close[0]] if close else None
 
@@ -130,6 +130,8 @@ def _without(words: list[str], pieces: Sequence[str]) -> list[str]:
 
 def _quoted(prompt: str) -> str:
     """Return a prompt in quotes: in the double ones that every shell knows, where they do."""
+    import shlex
+
     return shlex.quote(prompt) if any(c in prompt for c in '"$`\\!') else f'"{prompt}"'
 
 
@@ -149,4 +151,6 @@ def _again(words: Sequence[str]) -> str:
 
 
 def _word(word: str) -> str:
+    import shlex
+
     return _quoted(word) if " " in word else shlex.quote(word)
