@@ -42,12 +42,13 @@ def run(arguments: list[str], environment: Environment) -> int:
         return _fail(error, environment)
     except Interrupted as signal:
         environment.interrupts.hold()
-        _clear_up()
         return _fail(Stopped(signal.signal_number, "stopped before anything was sent"), environment)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else ExitCode.OK
     except Exception as bug:
         return _fail(_internal_error(bug, arguments, environment), environment)
+    finally:
+        _clear_up()
 
 
 def _clear_up() -> None:

@@ -237,14 +237,14 @@ MUTANTS = (
     Mutant(
         "image-formats",
         "preview/canvas.py",
-        "formats=_READABLE",
+        "formats=READABLE",
         "formats=None",
         "tests/faults/test_i_postscript.py",
     ),
     Mutant(
         "convertible-formats",
         "storage/imaging.py",
-        "formats=_READABLE",
+        "formats=READABLE",
         "formats=None",
         "tests/faults/test_i_postscript.py",
     ),

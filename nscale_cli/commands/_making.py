@@ -11,7 +11,7 @@ from nscale_cli.errors import UsageError
 from nscale_cli.redact import excerpt
 from nscale_cli.request import ImageRequest
 from nscale_cli.storage.names import Target, disk_path, plan
-from nscale_cli.storage.places import check, prepare
+from nscale_cli.storage.places import check, prepare, remove_directories
 from nscale_cli.terminal.context import Environment
 from nscale_cli.terminal.streams import descriptor_named, is_terminal
 
@@ -92,9 +92,10 @@ def _made(
             marker=marker,
             meanwhile=lambda: [each() for each in ahead],
         )
-        if target is not None:
-            prepare(target, count=request.count)
+        directories = prepare(target, count=request.count) if target else ()
         made = run_generate(order, environment)
+        if not made.images:
+            remove_directories(directories)
     return Generated(
         command=command,
         made=made,

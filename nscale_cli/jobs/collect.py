@@ -35,7 +35,7 @@ _ADDRESS_HINT = (
 _MAX_SAID = 20  # items of one reply that are no images
 _MAX_TRIES = 3
 _MAX_EXPLAINED_BYTES = 1024 * 1024
-_MAX_WAIT_SECONDS = 5.0  # for a disk that stands still, of somebody who gives the reply up
+_MAX_WAIT_SECONDS = 2.0  # for a disk that stands still, of somebody who gives the reply up
 
 
 class _Images:
@@ -46,7 +46,7 @@ class _Images:
         self._job, self._store, self._again = job, store, again
         self._images: list[IncomingImage] = []
         self._arriving = False
-        self._aside: KeptFile | None = None
+        self.aside: KeptFile | None = None
 
     @property
     def saved(self) -> tuple[SavedImage, ...]:
@@ -79,9 +79,13 @@ class _Images:
         return data
 
     def set_aside(self, text: bytes) -> None:
-        if self._aside is None:
-            self._aside = KeptFile(self._job, self._store)
-        self._aside.write(text)
+        if self.aside is None:
+            self.aside = KeptFile(self._job, self._store)
+        self.aside.write(text)
+
+    def pieces_of(self, number: int) -> Pieces | None:
+        """Return the bytes of the image that began as the `number`th, from 0, as they came."""
+        return self._images[number].pieces()
 
     def save_late(self, index: int, data: bytes) -> None:
         """Save an image that did not arrive as plain base64."""
@@ -89,17 +93,10 @@ class _Images:
         image.write(data)
         self.outcomes.append((index, image.save()))
 
-    def pieces_of(self, number: int) -> Pieces | None:
-        """Return the bytes of the image that began as the `number`th, from 0, as they came."""
-        return self._images[number].pieces()
-
-    def keep_rest(self) -> str:
-        """Keep what was set aside; return the words that say where it is."""
-        assert self._aside is not None
-        try:
-            return f"it is kept at {self._aside.publish('-reply.json')}"
-        except NotSaved:
-            return NOT_KEPT
+    def without_name(self) -> tuple[SavedImage, ...]:
+        """Return an image that is whole on a disk that stands still; any thread may ask."""
+        image = self._images[-1].leave() if self._images and self._arriving else None
+        return () if image is None else (image,)
 
     def drop_arriving(self) -> None:
         """Forget an image that will not be whole any more."""
@@ -180,7 +177,7 @@ class ReplySink:
         With `final` nothing more is taken from now on.
         """
         if not self._lock.acquire(timeout=_MAX_WAIT_SECONDS):
-            return Collected(images=self.images)  # the disk stands still
+            return Collected(images=(*self.images, *self._images.without_name()))
         try:
             self._over = final
             return self._surely(self._cut_off)
@@ -202,9 +199,7 @@ class ReplySink:
 
     def _cut_off(self) -> Collected:
         kept = ""
-        if self._stream.is_short:
-            kept = self._images.keep_rest()
-        elif self._stream.byte_count and not self._images.are_enough:
+        if self._stream.is_short or (self._stream.byte_count and not self._images.are_enough):
             kept = self._keep_reply("-incomplete-reply.json")
         if self._over:
             self._images.drop_arriving()
@@ -241,7 +236,7 @@ class ReplySink:
         if self._decoder.damaged or (self._decoder.packed and self._failure is not None):
             yield self._packed
             return
-        rebuilt = self._stream.rebuilt(self._images.pieces_of)
+        rebuilt = self._stream.rebuilt()
         if self._read_count is None:
             yield from rebuilt
         else:
@@ -299,8 +294,8 @@ class ReplySink:
         """Yield what is wrong with the reply, of which `count` items were read."""
         asked = self._job.request.count
         if self._stream.is_short:
-            rest = self._images.keep_rest()
-            yield self._incomplete(f"{asked} images were asked for, more than {count} came; {rest}")
+            kept = self._keep_reply("-reply.json")
+            yield self._incomplete(f"{asked} images were asked for, more than {count} came; {kept}")
         elif not whole:
             kept = self._keep_reply("-reply.json")
             yield self._incomplete(f"the reply is damaged beside its images; {kept}")
@@ -331,7 +326,11 @@ class ReplySink:
         """Keep the reply as far as it came, once; return the words that say where it is."""
         if self._kept_count != self.byte_count:
             try:
-                path = keep(self._whole(), ending, self._job, self._store)
+                aside = self._images.aside
+                if aside is not None:
+                    path = aside.publish(ending)
+                else:
+                    path = keep(self._whole(), ending, self._job, self._store)
                 self._kept = f"it is kept at {path}"
             except NotSaved:
                 self._kept = NOT_KEPT

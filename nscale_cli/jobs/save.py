@@ -74,6 +74,8 @@ class IncomingImage:
         label = f"{job.label}.{index}" if job.label else ""
         self._file = PaidFile(self._directory, store.env, in_memory=self._direct, label=label)
         self._place: Path | None = None  # where the bytes are under a name, as they came
+        self._format: str | None = None  # once it is known
+        self._size: Size | None = None
 
     def write(self, piece: bytes) -> None:
         """Take some of its bytes."""
@@ -93,10 +95,13 @@ class IncomingImage:
 
     def save(self) -> Outcome:
         """Give it its name, now that all of it is here."""
-        image_format, size, flaw = self._looked_at()
-        if image_format is None or flaw is not None:
-            return self._kept(flaw or "")
         try:
+            if self._file.is_lost:
+                self._file.publish(Path(f"image {self.index}"))
+            image_format, size, flaw = self._looked_at()
+            if image_format is None or flaw is not None:
+                return self._kept(flaw or "")
+            self._format, self._size = image_format, size
             if self._target is None or self._direct:
                 return self._delivered(image_format, size)
             wanted = self._target.path(
@@ -107,6 +112,13 @@ class IncomingImage:
             return self._converted(self._target.format, wanted, image_format, size)
         except NotSaved as error:
             return Outcome(errors=(error,))
+
+    def leave(self) -> SavedImage | None:
+        """Return the image where it is whole and has no name yet; any thread may ask."""
+        path = self._file.leave() if self._format is not None else None
+        if path is None or self._format is None:
+            return None
+        return _saved(self._file, path, self._format, self._size)
 
     def _looked_at(self) -> tuple[str | None, Size | None, str | None]:
         """Return the format, the size, and what is wrong with it."""
@@ -140,13 +152,7 @@ class IncomingImage:
         )
         if file is self._file:
             self._place = saved.path
-        image = SavedImage(
-            path=saved.path,
-            format=image_format,
-            size=size,
-            byte_count=file.byte_count,
-            sha256=file.sha256,
-        )
+        image = _saved(file, saved.path, image_format, size)
         if saved.failure is None:
             return Outcome(image=image)
         place = "standard output" if self._target is None else str(wanted)
@@ -160,14 +166,8 @@ class IncomingImage:
             name = self._target.path(index=1, image_format=image_format, sha256="")
         if not self._file.deliver(lambda pieces: self._hand_over(pieces, name)):
             return self._named(self._file, name, image_format, size, numbered=True)
-        image = SavedImage(
-            path=name if self._target else None,
-            format=image_format,
-            size=size,
-            byte_count=self._file.byte_count,
-            sha256=self._file.sha256,
-        )
-        return Outcome(image=image)
+        place = name if self._target else None
+        return Outcome(image=_saved(self._file, place, image_format, size))
 
     def _hand_over(self, pieces: Pieces, device: Path) -> None:
         if self._is_surplus:
@@ -214,6 +214,16 @@ class IncomingImage:
         remove_quietly(original)
         if original.exists():
             self._store.warn(f"{original}, the image before its conversion, could not be removed")
+
+
+def _saved(file: PaidFile, path: Path | None, image_format: str, size: Size | None) -> SavedImage:
+    return SavedImage(
+        path=path,
+        format=image_format,
+        size=size,
+        byte_count=file.byte_count,
+        sha256=file.sha256,
+    )
 
 
 class KeptFile:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nscale_cli.preview.colour import Rgb
+from nscale_cli.storage.imaging import READABLE, in_eight_bits, on_white
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 MAX_COLUMNS = 80
 LINES_LEFT_FREE = 4
 GAP_COLUMNS = 2  # between pictures that stand side by side
-_READABLE = ("PNG", "JPEG", "WEBP")
 # Decoding more takes seconds and several hundred MiB. The WebP decoder holds them four times.
 _MAX_PIXELS = {"PNG": 34_000_000, "JPEG": 34_000_000, "MPO": 34_000_000, "WEBP": 17_000_000}
 _MAX_BYTES = 100_000_000
@@ -107,26 +107,15 @@ def _load(path: Path, most: int, reducing_gap: float) -> "Image.Image":
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size > _MAX_BYTES:
             raise PreviewUnavailable(f"it is larger than {_MAX_BYTES // 1_000_000} MB")
-        with Image.open(file, formats=_READABLE) as opened:
+        with Image.open(file, formats=READABLE) as opened:
             if opened.width * opened.height > _MAX_PIXELS[str(opened.format)]:
                 raise PreviewUnavailable(f"{opened.width}x{opened.height} is too large")
             opened.draft("RGB", (most, most))  # a large JPEG is decoded smaller, and sooner
             # Pillow cannot shrink 16 bits of grey before they are 32.
             picture = opened.convert("I") if opened.mode.startswith("I;") else opened
             picture.thumbnail((most, most), reducing_gap=reducing_gap)
-            return _on_white(ImageOps.exif_transpose(picture))
-
-
-def _on_white(picture: "Image.Image") -> "Image.Image":
-    from PIL import Image
-
-    if picture.mode == "I":  # 16 bits of grey, which convert() would cut off at 255
-        picture = picture.point(lambda value: value * (1 / 257)).convert("L")
-    if not picture.has_transparency_data:
-        return picture.convert("RGB")
-    rgba = picture.convert("RGBA")
-    paper = Image.new("RGBA", rgba.size, "white")
-    return Image.alpha_composite(paper, rgba).convert("RGB")
+            upright = in_eight_bits(ImageOps.exif_transpose(picture))
+            return on_white(upright).convert("RGB")
 
 
 def shrink(picture: "Image.Image", width: int, height: int) -> "Image.Image":

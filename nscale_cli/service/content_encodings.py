@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 
 _MAX_PIECE_BYTES = 1024 * 1024
 _KNOWN = ("gzip", "x-gzip", "deflate")
@@ -38,11 +39,25 @@ class _Layer:
                 if not data.startswith(_GZIP_MAGIC):
                     raise zlib.error("something else follows what was packed")
                 self._packed, self._behind = _packed(), b""
-            piece = self._packed.decompress(data, _MAX_PIECE_BYTES)
+            before = self._packed.copy()
+            try:
+                piece = self._packed.decompress(data, _MAX_PIECE_BYTES)
+            except zlib.error:
+                yield from self._what_precedes(before, data)
+                raise
             data = self._packed.unconsumed_tail or self._packed.unused_data
             if piece:
                 self._proven, self.unproven = True, b""
                 yield piece
+
+    def _what_precedes(self, packed: "zlib._Decompress", data: bytes) -> Iterator[bytes]:
+        """Yield what `data` unpacks to until it is damaged."""
+        with suppress(zlib.error):
+            for position in range(len(data)):
+                piece = packed.decompress(data[position : position + 1])
+                if piece:
+                    self._proven, self.unproven = True, b""
+                    yield piece
 
     def is_false(self) -> bool:
         """Give up where nothing has been unpacked yet, and return whether that is so."""

@@ -56,8 +56,11 @@ class Receiver(Protocol):
     def take_back(self) -> bytes:
         """Forget the image that began last, and return what came of it: it comes again, whole."""
 
+    def pieces_of(self, number: int) -> Iterable[bytes | bytearray] | None:
+        """Return the bytes of the image that began as the `number`th, from 0, if they are there."""
+
     def set_aside(self, text: bytes) -> None:
-        """Keep the reply from here on: there are more items than are read."""
+        """Keep the reply as it comes: there are more items than are read."""
 
 
 @dataclass(slots=True)
@@ -135,9 +138,9 @@ class _Place:
 
 
 class ReplyStream:
-    """One reply. Of its items, `max_items` are read; the rest is set aside.
+    """One reply. Of its items, `max_items` are read; if there are more, all of it is set aside.
 
-    `ends_well`: the document is whole, and nothing follows it. `is_short`: items were set aside.
+    `ends_well`: the document is whole, and nothing follows it. `is_short`: not all was read.
     """
 
     def __init__(self, receiver: Receiver, *, max_items: int) -> None:
@@ -283,6 +286,9 @@ class ReplyStream:
         self._walk()
         surplus = len(self._text) - self._at if self._read != self._read_text else 0
         del self._text[len(self._text) - surplus :]
+        if self.is_short:
+            for piece in self.rebuilt():
+                self._receiver.set_aside(piece)
         return min(position, chunk_length) - surplus
 
     def _walk(self) -> None:
@@ -305,7 +311,6 @@ class ReplyStream:
             self._read = self._read_on
         elif place.item > self._max_items:
             self._at, self.is_short = start, True
-            self._receiver.set_aside(b'{"data": [')  # so that it is a document, too
             self._read = self._read_aside
         elif kind == b'"':
             if place.holds_image:
@@ -368,13 +373,10 @@ class ReplyStream:
         items = items_in(document)[: self._max_items] if isinstance(document, dict) else None
         return items and [_without(item, set(names)) for item in items]
 
-    def rebuilt(
-        self, data_of: Callable[[int], Iterable[bytes | bytearray] | None]
-    ) -> Iterator[bytes]:
-        """Yield the reply as it came, in pieces; `data_of(k)` are the bytes of the k-th image.
+    def rebuilt(self) -> Iterator[bytes]:
+        """Yield the reply as it came, as far as it was read.
 
-        Images are counted from 0, in the order in which they began. Of one that is None, since it
-        has been saved in another form, a note stands in its place.
+        Of an image whose bytes are not there any more, a note stands in its place.
         """
         before = 0
         for number, span in enumerate(self._spans):
@@ -382,7 +384,7 @@ class ReplyStream:
             before = span.start
             if span.start < span.end:
                 continue
-            data = data_of(number)
+            data = self._receiver.pieces_of(number)
             if data is None:
                 yield _NOTE
             else:

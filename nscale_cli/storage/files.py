@@ -36,14 +36,17 @@ class PartFile:
     not yet safe from a power cut.
     """
 
-    def __init__(self, directory: Path, *, label: str = "", ending: str = "part") -> None:
+    def __init__(self, directory: Path, *, label: str = "", is_trial: bool = False) -> None:
         """Create an empty file in `directory` that no other program uses.
 
-        By its `label` it is told from others after a crash.
+        By its `label` it is told from others after a crash. A trial never stays.
         """
-        self.path = directory / f".{f'{label}.' if label else ''}{os.urandom(6).hex()}.{ending}"
+        label, ending = f"{label}." if label else "", "trial" if is_trial else "part"
+        self.path = directory / f".{label}{os.urandom(6).hex()}.{ending}"
+        self._is_trial = is_trial
         self.byte_count = 0
         self.is_whole = False
+        self._name: Path | None = None  # the final one
         self._stays = False
         self._descriptor: int | None = None
         _unfinished.add(self)
@@ -73,7 +76,7 @@ class PartFile:
             return
         try:
             self._measure()
-            self.is_whole = True
+            self.is_whole = not self._is_trial
             os.fsync(self._descriptor)
         finally:
             descriptor, self._descriptor = self._descriptor, None
@@ -95,6 +98,7 @@ class PartFile:
             path = wanted
         else:
             path = _take_first_free(self.path, names)
+        self._name = path
         self.discard()
         if os.path.lexists(self.path) and not self._stays:
             warn(f"{self.path}, a second copy of {path.name}, could not be removed")
@@ -110,7 +114,9 @@ class PartFile:
             return
         position = 0
         while position < self.byte_count:
-            piece = os.pread(self._descriptor, _READ_BYTES, position)
+            # Behind that, there may be a part of what could not be written.
+            length = min(_READ_BYTES, self.byte_count - position)
+            piece = os.pread(self._descriptor, length, position)
             if not piece:
                 raise OSError(None, "the file is shorter than what was written")
             position += len(piece)
@@ -122,8 +128,10 @@ class PartFile:
         return mmap.mmap(self._descriptor, self.byte_count, access=mmap.ACCESS_READ)
 
     def leave(self) -> Path:
-        """Return where the file is; it stays, since it is the last whole copy."""
+        """Return where the file is: under its name, or it stays, as the last whole copy."""
         with _leaving:
+            if self._name is not None:
+                return self._name
             self._stays = True
             _unfinished.discard(self)
         return self.path

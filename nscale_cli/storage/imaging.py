@@ -1,4 +1,4 @@
-"""One image format to another."""
+"""Pictures as Pillow gives them: fit to be drawn, or saved in another format."""
 
 import io
 import warnings
@@ -14,7 +14,7 @@ _OPTIONS: dict[str, dict[str, object]] = {
     "jpeg": {"quality": 95, "subsampling": 0},
     "webp": {"quality": 95},
 }
-_READABLE = ("PNG", "JPEG", "WEBP")
+READABLE = ("PNG", "JPEG", "WEBP")
 
 
 def convert(data: bytes, image_format: str) -> bytes:
@@ -29,11 +29,11 @@ def convert(data: bytes, image_format: str) -> bytes:
         with warnings.catch_warnings():
             # Pillow warns of a large image on stderr; it refuses by itself one that is too large.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=_READABLE) as picture:
+            with Image.open(io.BytesIO(data), formats=READABLE) as picture:
                 profile = _rgb_profile(picture)
-                shown = _in_eight_bits(ImageOps.exif_transpose(picture))
+                shown = in_eight_bits(ImageOps.exif_transpose(picture))
         if image_format == "jpeg":
-            shown = _on_white(shown)
+            shown = on_white(shown)
         shown.save(target, format=image_format, icc_profile=profile, **_OPTIONS[image_format])
     except Exception as error:
         # Pillow raises nearly anything on a broken image: ValueError, SyntaxError, MemoryError.
@@ -49,7 +49,7 @@ def _rgb_profile(picture: "PillowImage.Image") -> bytes | None:
     return profile if isinstance(profile, bytes) and profile[16:20] == b"RGB " else None
 
 
-def _in_eight_bits(picture: "PillowImage.Image") -> "PillowImage.Image":
+def in_eight_bits(picture: "PillowImage.Image") -> "PillowImage.Image":
     """Return the picture as L, RGB or RGBA, modes that each format can be made from."""
     if picture.mode.startswith("I"):
         # 16 bits of grey, which convert() would cut off at 255 instead of scaling.
@@ -59,7 +59,8 @@ def _in_eight_bits(picture: "PillowImage.Image") -> "PillowImage.Image":
     return picture.convert("L" if picture.mode == "L" else "RGB")
 
 
-def _on_white(picture: "PillowImage.Image") -> "PillowImage.Image":
+def on_white(picture: "PillowImage.Image") -> "PillowImage.Image":
+    """Return an L, RGB or RGBA picture without transparency."""
     from PIL import Image
 
     if picture.mode != "RGBA":

@@ -88,8 +88,8 @@ class Target:
 
     @property
     def directory(self) -> Path:
-        """The folder that the first image goes to."""
-        return self.path(index=1, image_format="png", sha256="0" * 64).parent
+        """The folder that the first image goes to, as far as it is known before the image is."""
+        return self.known_directory(1)
 
     @property
     def is_one_name(self) -> bool:

@@ -94,7 +94,7 @@ def _make_directory(directory: Path, made: list[Path]) -> None:
 
 
 def _try_out(directory: Path) -> None:
-    trial = PartFile(directory, ending="trial")
+    trial = PartFile(directory, is_trial=True)
     try:
         trial.write(b"nscale")
         trial.complete()

@@ -67,6 +67,11 @@ class PaidFile:
         if self.byte_count > MAX_HELD_BYTES and self._part is not None:
             self._held = None
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether no place took it, and it is too large to be in memory; `publish` will say so."""
+        return self._part is None and self._held is None
+
     def view(self) -> bytes | bytearray | mmap:
         """Return all that has come, without a copy of it where that can be had."""
         if self._held is not None:
@@ -135,6 +140,14 @@ class PaidFile:
         if path.parent != self._own:
             path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+    def leave(self) -> Path | None:
+        """Return where it is if it is whole and has no name yet: there it stays. Any thread may.
+
+        For who cannot wait until it has its name; it may still get that, too.
+        """
+        part = self._part
+        return part.leave() if part is not None and part.is_whole else None
 
     def discard(self) -> None:
         """Remove it: it is of no use any more."""

@@ -182,6 +182,25 @@ def test_where_every_disk_is_full_the_exit_code_says_that_the_image_is_lost(
     injected(program.injected == 5, "every disk full")
 
 
+@pytest.mark.parametrize("call", ["linkat", "renameat2", "rename"])
+def test_a_program_that_is_killed_without_hard_links_leaves_nothing_under_the_name(
+    served: RawServer, cwd: Path, injected: Injected, call: str
+) -> None:
+    """A name that is claimed before the image is there would be an empty file."""
+    refused = {"linkat": "EPERM", "renameat2": "EINVAL"}
+    faults = [f"{each}:error={error}:when=1+" for each, error in refused.items() if each != call]
+    faults = [*faults, f"{call}:signal=KILL:when=1"]
+    program = TracedProgram(cwd=cwd, faults=tuple(faults), folders=(cwd,))
+
+    outcome = program.buy(served)
+
+    assert outcome.exit_code == -signal.SIGKILL
+    left = files_in(cwd)
+    assert left[program.temporary] == photo()
+    assert left.get("cat.png", photo()) == photo()
+    injected("+++ killed by SIGKILL +++" in program.log.read_text(), f"SIGKILL at {call}")
+
+
 @pytest.mark.parametrize(
     ("options", "faults"),
     [

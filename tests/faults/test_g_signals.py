@@ -222,6 +222,30 @@ def test_a_second_signal_gives_the_image_up_but_keeps_what_came(
     injected(raw.posts == 1, "a second signal in the middle of a reply")
 
 
+@pytest.mark.parametrize("times", [2, 3], ids=["the image's sync", "the directory's sync"])
+def test_two_signals_on_a_slow_disk_leave_the_whole_copy(
+    program: Program, raw: RawServer, injected: Injected, times: int
+) -> None:
+    """It is never removed, under whatever name it is by then; and its path is told."""
+    raw.scripts = [answers(good_reply())]
+    gate = Gate(program.cwd, "fsync", times=times)
+    with start(program, raw, env=program.env | gate.env) as run:
+        gate.wait(run)
+        run.send_signal(signal.SIGINT)
+        said = read_until(run, FINISHING)
+        run.send_signal(signal.SIGTERM)
+        outcome = ended(run, said)
+
+    assert outcome.exit_code == 143
+    (line,) = outcome.stdout.splitlines()
+    assert Path(line).read_bytes() == png()
+    assert (Path(line).suffix == ".part") is (times == 2)
+    assert (Path(line).name == "cat.png") is (times == 3)
+    assert f"error: stopped; saved {line}. The request was billed." in outcome.stderr
+    assert set(program.cwd.glob("*.part")) <= {Path(line)}
+    injected(raw.posts == 1, f"two signals in sync {times}")
+
+
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_signals_without_end_do_not_change_the_outcome(
     program: Program, raw: RawServer, injected: Injected, number: signal.Signals

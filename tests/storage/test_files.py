@@ -436,6 +436,16 @@ def test_whole_copies_stay_when_the_program_ends(tmp_path: Path) -> None:
     assert contents(tmp_path) == {whole.path.name: DATA}
 
 
+def test_a_trial_never_stays(tmp_path: Path) -> None:
+    """There is nothing in it."""
+    trial = PartFile(tmp_path, is_trial=True)
+    trial.write(b"trial")
+    trial.complete()
+
+    assert files.leave_whole_copies() == []
+    assert contents(tmp_path) == {}
+
+
 def test_a_copy_whose_path_has_been_said_is_not_removed_any_more(tmp_path: Path) -> None:
     """A save that goes on meanwhile gives it a name as well."""
     part, warnings = PartFile(tmp_path), list[str]()
