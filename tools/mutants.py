@@ -418,6 +418,27 @@ MUTANTS = (
         "tests/service/test_reply_stream.py",
     ),
     Mutant(
+        "order-that-has-come",
+        "jobs/retry.py",
+        "progress.given_up or attempts.complete",
+        "progress.given_up",
+        "tests/faults/test_d_arriving.py -k last_chunk",
+    ),
+    Mutant(
+        "surplus-behind-the-first",
+        "jobs/save.py",
+        "        if self._is_surplus:\n            raise",
+        "        if False:\n            raise",
+        "tests/faults/test_d_pipes.py -k too_many",
+    ),
+    Mutant(
+        "bytes-behind-the-last",
+        "storage/files.py",
+        "length = min(_READ_BYTES, self.byte_count - position)",
+        "length = _READ_BYTES",
+        "tests/faults/test_d_arriving.py -k fills_up",
+    ),
+    Mutant(
         "strict-stream",
         "service/decode.py",
         "b64decode(letters, validate=True)",
