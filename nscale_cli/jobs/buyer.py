@@ -170,8 +170,8 @@ def _images(progress: JobProgress) -> tuple[SavedImage, ...]:
 
 
 def _what_came(progress: JobProgress, *, final: bool) -> Collected:
-    """Keep what came of an attempt that failed, or is given up."""
-    if progress.arrival is None or not progress.state.receiving:
+    """Keep what came of an attempt that failed, or is given up, also where that is nothing yet."""
+    if progress.arrival is None:
         return Collected()
     return progress.arrival.abort(final=final)
 

@@ -45,7 +45,7 @@ class Market:
         self.interrupts = Interrupts()
         self.results: list[JobResult] = []
         self.said: list[str] = []
-        self.finishing = threading.Event()
+        self.finishing, self.accounted = threading.Event(), threading.Event()
         self.pulled = 0
         self._full_house = threading.Barrier(WORKERS)
 
@@ -97,6 +97,7 @@ class Market:
             self.interrupts.hold(self.stop.request)
             try:
                 self.results += engine.results(self.jobs())
+                self.accounted.set()
             except Interrupted as again:
                 self.interrupts.hold()
                 self.results += engine.abandon(again.signal_number)
@@ -257,6 +258,26 @@ def test_a_second_signal_leaves_and_still_accounts_for_each_job(tmp_path: Path) 
         assert error.code == ExitCode.TERMINATED
         assert error.billed is Billed.MAYBE
         assert ("it is kept at" in error.message) is sale.begun
+    market.require_truth()
+
+
+def test_a_reply_that_begins_when_its_job_was_given_up_begins_no_file(tmp_path: Path) -> None:
+    """The process may end at any moment then, and would leave a file that nobody is told of."""
+    market = Market(tmp_path)
+    begun: list[Path] = []
+
+    def serve(sale: Sale, connection: Connection) -> None:
+        if market.waits_for_all_workers() == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+        assert market.accounted.wait(_PATIENCE_SECONDS)
+        halfway(sale, connection)
+        begun.extend(tmp_path.rglob(".*.part"))
+
+    market.shop.serve = serve
+    market.run()
+
+    assert market.shop.posts == WORKERS
+    assert begun == []
     market.require_truth()
 
 
