@@ -60,6 +60,13 @@ MUTANTS = (
         "tests/faults/test_g_signals.py -k class_is_made",
     ),
     Mutant(
+        "late-files",
+        "jobs/buyer.py",
+        "if progress.arrival is None:",
+        "if progress.arrival is None or not progress.state.receiving:",
+        "tests/jobs/test_many.py -k given_up",
+    ),
+    Mutant(
         "billed-retries",
         "jobs/retry.py",
         "again = connection.retry_billed and",

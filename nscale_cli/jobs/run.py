@@ -105,6 +105,7 @@ class Engine:
         self._idle = self._threads = 0
         self._looked_at = monotonic()
         self._announced = False
+        self._stopped_at: float | None = None
         stop.wakes(lambda: self._events.put(None))
 
     def results(self, jobs: Iterable[Job]) -> Iterator[JobResult]:
@@ -216,11 +217,17 @@ class Engine:
         if number is None:
             return
         self._stop.event.set()
+        # A reply may wait in the socket of a process that was asleep: there is time to read of it.
+        now = self._monotonic()
+        self._stopped_at = now if self._stopped_at is None else self._stopped_at
+        looking = now - self._stopped_at < SLICE_SECONDS
+        arriving = False
         for progress in list(self._under_way):
             goes_on = self._stop.patient or progress.state.receiving
-            if not goes_on and progress.give_up():
+            arriving |= goes_on
+            if not goes_on and not (looking and progress.state.sent) and progress.give_up():
                 yield self._give_up(progress, number)
-        if self._under_way and not self._announced:
+        if arriving and self._under_way and not self._announced:
             self._announced = True
             self._notify(JobEvent(job_id="", text=_finishing(len(self._under_way), self._stop)))
 

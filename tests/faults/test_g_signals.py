@@ -338,6 +338,38 @@ def test_time_in_which_the_program_was_asleep_does_not_count(
     injected(raw.posts == 1, "asleep for longer than the limit")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+@each_signal
+def test_a_reply_that_came_before_the_signal_is_read_before_giving_up(
+    program: Program, raw: RawServer, injected: Injected, number: signal.Signals
+) -> None:
+    """It was stopped (Ctrl-Z): the whole reply waits in the socket, and not a byte is read yet."""
+    asked, go_on = threading.Event(), threading.Event()
+    untaken: list[int] = []
+
+    def whole(connection: Connection) -> None:
+        asked.set()
+        go_on.wait(60)
+        connection.send(response(good_reply()))
+        until(lambda: not connection.untaken())
+        untaken.append(0)
+
+    raw.scripts = [whole]
+    with start(program, raw) as run:
+        until(asked.is_set, run)
+        run.send_signal(signal.SIGSTOP)
+        state = Path(f"/proc/{run.pid}/stat")
+        until(lambda: state.read_text().rsplit(")", 1)[1].split()[0] == "T")
+        go_on.set()
+        until(lambda: untaken)
+        run.send_signal(number)
+        run.send_signal(signal.SIGCONT)
+        outcome = ended(run)
+
+    require_saved(outcome, program.cwd, number)
+    injected(raw.posts == 1, f"{number.name} when the reply waits in the socket")
+
+
 def test_one_press_that_arrives_twice_does_not_give_the_image_up(
     program: Program, raw: RawServer, injected: Injected
 ) -> None:
