@@ -23,6 +23,8 @@ from nscale_cli.terminal.streams import Terminal
 
 SUMMARY_SECONDS = 30.0
 _MAX_LABEL = 60
+_SPINNER_COLUMNS = 4
+_LEAST_IN_THREE_DECIMALS = 0.01
 _BILLED = {"no": "nothing was billed", "maybe": "it may have been billed", "yes": "it was billed"}
 
 
@@ -114,24 +116,26 @@ class RunProgress:
         if under_way == 0 and self._ended == 0:
             return  # the first request is not out yet
         if self._terminal.stderr_is_tty:
-            self._show(self.summary(under_way)[: max(20, self._terminal.size().columns - 4)])
+            self._show(self.summary(under_way, self._terminal.size().columns - _SPINNER_COLUMNS))
         elif self._monotonic() - self._told_at >= SUMMARY_SECONDS:
             self._told_at = self._monotonic()
             self.say(self.summary(under_way))
 
-    def summary(self, under_way: int) -> str:
-        """Return the run in one line."""
+    def summary(self, under_way: int, columns: int | None = None) -> str:
+        """Return the run in one line: what fits into `columns`, and the first of it at least."""
         parts = [f"{self._saved}/{self._rows} saved"]
         if self._failed:
             parts.append(f"{self._failed} failed")
         parts.append(f"{under_way} under way")
         spent = self._ledger.states.money.spent_usd
         if self._estimate_usd is not None:
-            parts.append(f"about ${dollars(spent)} of ${dollars(self._estimate_usd)}")
+            parts.append(f"about ${_brief(spent)} of ${_brief(self._estimate_usd)}")
         seconds = self._monotonic() - self._begun_at
         if self._ended and seconds > 0:
             rate = self._ended / seconds
             parts += [f"{rate:.1f}/s", f"{_duration(self._left / rate)} left"]
+        while columns is not None and len(parts) > 1 and len("  ".join(parts)) > columns:
+            parts.pop()
         return "  ".join(parts)
 
 
@@ -143,6 +147,11 @@ def row_label(planned: PlannedRow) -> str:
     known = planned.row.id or planned.row.fields.get(CELL_FIELD, "")
     name = f" ({excerpt(known, 60)})" if known else ""
     return f"row {planned.number}{name}, {excerpt(planned.request.prompt, _MAX_LABEL)!r}"
+
+
+def _brief(usd: float) -> str:
+    """Return an amount that changes all the time, in as few digits as tell anything."""
+    return f"{usd:.3f}" if usd >= _LEAST_IN_THREE_DECIMALS else dollars(usd)
 
 
 def _duration(seconds: float) -> str:
