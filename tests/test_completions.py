@@ -208,6 +208,9 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
             "nscale images generate --model=sandbox/unavailable ",
         ),
         ("nscale images generate -z 17", "nscale images generate -z 1792x1024 "),
+        ("nscale images bat", "nscale images batch "),
+        ("nscale images batch --retry-r", "nscale images batch --retry-refused "),
+        ("nscale images batch --format js", "nscale images batch --format jsonl "),
         ("nscale help ex", "nscale help exit-codes "),
         ("nscale 'help' ex", "nscale 'help' exit-codes "),
         ("nscale completion pow", "nscale completion powershell "),
@@ -232,6 +235,13 @@ def test_file_names_are_completed(shell: Shell, typed: str, completed: str) -> N
     """After an option that names a file, the shell offers the files of the folder."""
     start = "nscale images generate "
     assert shell.complete(start + typed) == start + completed
+
+
+@pytest.mark.parametrize("command", ["batch", "resume", "receipt"])
+def test_files_and_folders_of_runs_are_completed(shell: Shell, command: str) -> None:
+    """The shell knows them best."""
+    start = f"nscale images {command} "
+    assert shell.complete(f"{start}sunr") == f"{start}sunrise.png "
 
 
 @pytest.mark.parametrize("shell", INSTALL, indirect=True)
