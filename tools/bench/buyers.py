@@ -1,6 +1,6 @@
-"""Buy many images at once, by the engine or by nothing but a socket, and say what it took.
+"""Buy many images at once: by the command, by its engine, or by nothing but a socket.
 
-Usage: python -m tools.bench.buyers engine|fetch BASE_URL JOBS WORKERS SIZE   (in an empty folder)
+Usage: python -m tools.bench.buyers batch|engine|fetch URL JOBS WORKERS SIZE   (in an empty folder)
 """
 
 import http.client
@@ -82,6 +82,28 @@ def by_engine(base_url: str, jobs: int, workers: int, size: str) -> Taken:
         return _timed(buy)
 
 
+def by_batch(base_url: str, jobs: int, workers: int, size: str) -> Taken:
+    """Run `images batch` as a user does, in this process: plan, journal, images, table."""
+    import openai.resources.images  # noqa: F401 - a start-up is not counted
+
+    import nscale_cli.commands._run
+    from nscale_cli.main import run
+    from nscale_cli.terminal.context import Environment
+    from nscale_cli.terminal.streams import Terminal
+
+    assert nscale_cli.commands._run
+    Path("rows.txt").write_text("".join(f"fox {number}\n" for number in range(jobs)))
+    words = ["images", "batch", "rows.txt", "-m", _MODEL, "-z", size, "-j", str(workers), "-q"]
+    words += ["--base-url", base_url, "-a", _KEY]
+    env = {"HOME": str(Path.cwd() / "home"), "NSCALE_HISTORY": "0"}
+    terminal = Terminal(stdin=None, stdout=None, stderr=None, env=env)
+
+    def buy() -> None:
+        assert run(words, Environment(terminal=terminal, cwd=Path.cwd())) == 0
+
+    return _timed(buy)
+
+
 def by_fetching(base_url: str, jobs: int, workers: int, size: str) -> Taken:
     """Ask as often, and drop what comes: what no client can be faster than."""
     address = urlsplit(base_url)
@@ -103,5 +125,5 @@ def by_fetching(base_url: str, jobs: int, workers: int, size: str) -> Taken:
 
 if __name__ == "__main__":
     how, url, *numbers, picture = sys.argv[1:]
-    buyer = {"engine": by_engine, "fetch": by_fetching}[how]
+    buyer = {"batch": by_batch, "engine": by_engine, "fetch": by_fetching}[how]
     print(json.dumps(asdict(buyer(url, *map(int, numbers), picture))))

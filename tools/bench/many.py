@@ -21,7 +21,7 @@ from tools.bench.waiting import waiting
 SECONDS, SIZE = 0.5, "1024x1024"
 JOBS, WORKERS = 64, 16
 _ROOT = Path(__file__).parent.parent.parent
-_BUYERS = {"engine": "the engine", "fetch": "fetches and drops"}
+_BUYERS = {"batch": "`images batch`", "engine": "the engine", "fetch": "fetches and drops"}
 
 
 def taken(how: str, base_url: str, jobs: int, workers: int) -> Taken:
