@@ -53,11 +53,7 @@ def batch(
     from nscale_cli.runs.rows import RowsRefused
     from nscale_cli.storage.names import disk_path
 
-    if service.api_key == "-" and rows.file == "-":
-        raise UsageError(
-            "-a - and the rows would both be read from standard input",
-            hint="give the key with --api-key-file",
-        )
+    _require_one_reader(service, rows)
     settings = load_settings(environment.terminal, service.profile)
     asked = RunCommand(
         name="images batch",
@@ -75,6 +71,14 @@ def batch(
         return planner.try_out() if dry_run else carry_out(asked, environment, planner.plan)
     except RowsRefused as refused:
         return RowsRejected(command=asked.name, refused=refused)
+
+
+def _require_one_reader(service: options.ServiceOptions, rows: options.RowsOptions) -> None:
+    if service.api_key == "-" and rows.file == "-":
+        raise UsageError(
+            "-a - and the rows would both be read from standard input",
+            hint="give the key with --api-key-file",
+        )
 
 
 def _directory(

@@ -36,6 +36,7 @@ from nscale_cli.service.client import Client
 from nscale_cli.service.prices import cost_usd
 from nscale_cli.terminal.context import Environment
 from nscale_cli.terminal.signals import Interrupted
+from nscale_cli.terminal.time import Clock
 
 
 class Watch(Protocol):
@@ -128,20 +129,7 @@ class _Run:
             monotonic=monotonic,
             service_of=self._service_of,
         )
-        store = replace(order.store, warn=self._warnings.append)
-        # The attempts of a row are made by the policy, so that each has its end in the journal.
-        self._buyers = {
-            service: Buyer(
-                client=client,
-                connection=replace(connection, retries=0),
-                store=store,
-                clock=environment.clock,
-                budget=order.budgets.get(service),
-                journal=self._journal,
-                marker=order.markers.get(service),
-            )
-            for service, (connection, client) in clients.items()
-        }
+        self._buyers = self._new_buyers(clients, environment.clock)
         self._engine = Engine(
             self,
             policy=self._policy,
@@ -151,6 +139,27 @@ class _Run:
             tick=self._tick,
             monotonic=monotonic,
         )
+
+    def _new_buyers(
+        self, clients: Mapping[str, tuple[Connection, Client]], clock: Clock
+    ) -> dict[str, Buyer]:
+        """Return a buyer for each service.
+
+        The attempts of a row are made by the policy, so that each has its end in the journal.
+        """
+        order, store = self._order, replace(self._order.store, warn=self._warnings.append)
+        return {
+            service: Buyer(
+                client=client,
+                connection=replace(connection, retries=0),
+                store=store,
+                clock=clock,
+                budget=order.budgets.get(service),
+                journal=self._journal,
+                marker=order.markers.get(service),
+            )
+            for service, (connection, client) in clients.items()
+        }
 
     def run(self, job: Job, progress: JobProgress) -> JobResult:
         """Do a job, on a worker's thread."""

@@ -167,11 +167,7 @@ def row_from(raw: RawRow, defaults: RowDefaults, mistakes: MistakeList) -> Row |
     count = read("n", _count, defaults.count)
     row_id, out = read("id", _label, ""), read("out", _label, "")
     params = {**defaults.params, **read("params", _mapping, {}), **_params_in(raw.values)}
-    fields = {
-        name: read(name, _label, "")
-        for name in raw.values
-        if name not in (*COLUMNS, "params") and not name.startswith(PARAM_PREFIX)
-    }
+    fields = {name: read(name, _label, "") for name in _further_columns(raw.values)}
     if mistakes.count > before:
         return None
     try:
@@ -188,6 +184,11 @@ def row_from(raw: RawRow, defaults: RowDefaults, mistakes: MistakeList) -> Row |
         mistakes.add(raw.line, "", error.message)
         return None
     return Row(request=request, line=raw.line, id=row_id, out=out, fields=fields)
+
+
+def _further_columns(names: Iterable[str]) -> list[str]:
+    known = (*COLUMNS, "params")
+    return [name for name in names if name not in known and not name.startswith(PARAM_PREFIX)]
 
 
 def _text(value: object) -> str:
