@@ -17,17 +17,18 @@ if TYPE_CHECKING:
     from nscale_cli.runs.plan import RunDirectory
     from nscale_cli.terminal.streams import Terminal
 
-HELP = """Compare models, sizes and settings: every combination, side by side.
+HELP = """Compare models, sizes and settings side by side.
 
 \b
 Examples:
-  nscale images compare "A red fox" -m ByteDance/SDXL-Lightning-4step -m a/model --sandbox
+  nscale images compare "A red fox" -m one/model -m another/model -z 512x512 --sandbox
   nscale images compare "A red fox" -z 512x512 -z 1024x512 --vary seed=1,2 --sandbox
   nscale images compare --prompts prompts.txt -m a/model -m b/model --blind --sandbox
 
-Into the folder go the images, a page (index.html), a sheet (sheet.png) and tables. The paths of
-page and sheet go to stdout. The same command goes on where it was; with more models, sizes or
-prompts it buys only what is new. --dry-run shows the grid and its price.
+Every combination is one image. Into the folder go the images, a page (index.html), a sheet
+(sheet.png) and tables. The paths of page and sheet go to stdout. The same command goes on where it
+was; with more models, sizes or prompts it buys only what is new. --dry-run shows the grid and its
+price.
 """
 
 

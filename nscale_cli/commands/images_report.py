@@ -10,7 +10,7 @@ from nscale_cli.terminal.context import Environment
 if TYPE_CHECKING:
     from nscale_cli.output.result import Result
 
-HELP = """Draw the sheet, the page and the tables of a run again: free, without key or network.
+HELP = """Draw the sheet, the page and the tables of a run again.
 
 \b
 Examples:
@@ -18,7 +18,8 @@ Examples:
   nscale images report foxes/ --cell 192 -x
   nscale images report compare-a-red-fox --baseline last-week/compare-a-red-fox
 
-For what images compare and images batch have made, finished or not. No image is touched.
+Free, without a key or a network, for what images compare and images batch have made, finished or
+not. No image is touched.
 """
 
 

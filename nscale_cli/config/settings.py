@@ -217,6 +217,7 @@ VARIABLES: Mapping[str, str] = {
     "NO_COLOR": "set: no colour",
     "FORCE_COLOR": "set: colour, also where the output is not a terminal",
     "TERM": "'dumb': no colour, no animation",
+    "NSCALE_FONT": "a font file for labels of comparison sheets in scripts that ours lacks",
     "COLUMNS": "the width of a preview that does not go to a terminal; default 80",
     "XDG_CACHE_HOME": "where lists of models are kept; default: the system's place for caches",
     "XDG_CONFIG_HOME": "where the folder of settings and stored keys is; default ~/.config",

@@ -35,6 +35,14 @@ TEXTS = {
     + "".join(f"A blue bird {number},64x64,\n" for number in range(2, 19)),
     "prompts.jsonl": '{"prompt": "A red fox"}\n{"prompt": "A blue bird"}\n',
 }
+# What the blind page would save, for those who judge no picture.
+TEXTS["vote.py"] = """import hashlib, json, pathlib, sys
+key = pathlib.Path(sys.argv[1], "run", "key.json").read_bytes()
+for name in sys.argv[2:]:
+    votes = [{**pair, "choice": "left"} for pair in json.loads(key)["pairs"]]
+    document = {"seal": hashlib.sha256(key).hexdigest(), "voter": name, "votes": votes}
+    pathlib.Path(name).write_text(json.dumps(document))
+"""
 SETTINGS = '[profiles.local]\nbase_url = "http://127.0.0.1:8080/v1"\n'
 PICTURES = ("a-sunset-over-mountains.png", "a-red-fox.png")
 

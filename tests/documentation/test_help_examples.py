@@ -25,7 +25,12 @@ def examples() -> Iterator[tuple[str, list[str]]]:
 
 
 # Folders that examples name, and what makes them.
-RUNS = {"foxes": "nscale images batch prompts.csv -o foxes/"}
+RUNS = {
+    "foxes": "nscale images batch prompts.csv -o foxes/",
+    "compare-a-red-fox": 'nscale images compare "A red fox" -m a/b -m c/d -z 64x64 -z 9x9 --blind',
+    "last-week": "mkdir last-week && cp -R compare-a-red-fox last-week/",
+    "votes-": "python vote.py compare-a-red-fox votes-3f2a.json votes-77c1.json",
+}
 EXAMPLES = dict(examples())
 
 
