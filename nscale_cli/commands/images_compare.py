@@ -170,7 +170,9 @@ def _compared(
 def _drawn(wish: "Drawing", directory: "RunDirectory", terminal: "Terminal") -> "Drawn | None":
     """Draw; what was paid for is safe whatever comes of it, so a failure is a warning."""
     try:
-        return wish.draw(directory)
+        with terminal.live() as show:
+            show("drawing the report")
+            return wish.draw(directory)
     except OSError as error:
         terminal.warn(f"the report could not be written: {error.strerror}")
     except UsageError as error:

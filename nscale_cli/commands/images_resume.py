@@ -38,6 +38,7 @@ def resume(
 
     from nscale_cli.commands._context import load_settings
     from nscale_cli.commands._run import SANDBOX, RunCommand, carry_out
+    from nscale_cli.runs.comparison import KIND
     from nscale_cli.runs.plan import RunDirectory, require_header
     from nscale_cli.storage.names import disk_path
 
@@ -56,4 +57,7 @@ def resume(
         settings=load_settings(environment.terminal, service.profile),
         max_cost=max_cost,
     )
-    return carry_out(asked, environment, lambda: None)
+    result = carry_out(asked, environment, lambda: None)
+    if header.axes.get("kind") != KIND:
+        return result
+    return replace(result, then=f"to draw it again: nscale images report {folder.path}")

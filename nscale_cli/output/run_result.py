@@ -66,7 +66,10 @@ class RowData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport(Result):
-    """What a run came to. `rows` is None where only a person is told."""
+    """What a run came to. `rows` is None where only a person is told.
+
+    `then` is what else may be done with it.
+    """
 
     command: str  # type: ignore[misc]  # more than one command runs a plan
     directory: Path
@@ -77,6 +80,7 @@ class RunReport(Result):
     end: RunEnd
     rows: RowData | None = None
     stdout_failed: StdoutFailed | None = None
+    then: str = ""
 
     @property
     def errors(self) -> Sequence[NscaleError]:
@@ -166,6 +170,8 @@ class RunReport(Result):
         goes_on = totals.not_sent + totals.failed_not_billed - totals.refused
         if goes_on:
             yield f"to go on: the same command again, or nscale images resume {self.directory}"
+        if self.then:
+            yield self.then
 
     def data(self) -> dict[str, object]:
         """Return the same for a script."""

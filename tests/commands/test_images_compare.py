@@ -149,6 +149,20 @@ def test_what_failed_before_and_is_not_asked_for_now_is_not_sent(
     assert [body["model"] for body in bodies(server)] == ["b"]
 
 
+def test_a_resumed_comparison_says_how_to_draw_it(
+    at_server: Cli, cli: Cli, server: ScriptedServer
+) -> None:
+    """`resume` buys; the report is free at any time."""
+    server.answers = [Answer(status=401, body=b"{}")]
+    at_server("fox", "-m", "a", "-o", "d")
+    server.answers = [images_reply({"b64_json": PIXEL})]
+    address = ("--base-url", server.base_url, "-a", "sk-test-0123456789abcdef")
+    outcome = cli("images", "resume", "d", *address)
+
+    assert outcome.exit_code == 0
+    assert "to draw it again: nscale images report" in outcome.stderr
+
+
 def test_samples_are_equal_requests(at_server: Cli, server: ScriptedServer) -> None:
     """Each by a request of its own, with a key of its own."""
     outcome = at_server("fox", "-m", "a", "-n", "3")

@@ -46,8 +46,7 @@ class Effect:
         apart = f"{self.bits:g} of {HASH_BITS} bits apart"
         if self.repeats is not None:
             return f"{apart}, repeats {self.repeats:g}"
-        told = not self.is_visible or self.setting == Kind.SIZE
-        return apart if told else f"{apart}; -n 2 would tell that from chance"
+        return f"{apart}; -n 2 would tell that from chance" if self.is_visible else apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +75,14 @@ class Drift:
 
 
 def effects(run: Run, hashes: Hashes) -> Iterator[Effect]:
-    """Yield what each varied field, and the size, did at each model."""
+    """Yield what each varied field did at each model; and the size, where it did nothing."""
     for place, axis in enumerate(run.axes):
         if axis.kind not in (Kind.FIELD, Kind.SIZE) or not axis.varies:
             continue
         for where, cells in _by_model(run).items():
             effect = _effect(run, place, where, cells, hashes)
-            if effect is not None:
+            expected = axis.kind is Kind.SIZE and effect is not None and effect.is_visible
+            if effect is not None and not expected:
                 yield effect
 
 

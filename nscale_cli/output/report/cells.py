@@ -89,12 +89,16 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """All that was asked for in one directory; the cells are in the order of the plan."""
+    """All that was asked for in one directory; the cells are in the order of the plan.
+
+    `left_out` rows are not among them, since nobody could look at so many.
+    """
 
     axes: tuple[Axis, ...]
     cells: tuple[Cell, ...]
     title: str | None = None
     made: datetime | None = None
+    left_out: int = 0
 
     @property
     def fixed(self) -> Iterator[tuple[Axis, str]]:

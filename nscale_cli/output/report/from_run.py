@@ -1,6 +1,7 @@
 """A run's directory becomes what a report shows: axes from the plan, cells from the journals."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -29,10 +30,11 @@ def read_run(directory: RunDirectory, trial: RunDirectory | None = None) -> Run:
     """
     header = require_header(trial or directory)
     with RowStates(read_events(directory)) as states:
-        rows = list(islice(outcomes(Place(run=directory, trial=trial), states), MAX_ROWS))
-    if header.axes.get("kind") == KIND:
-        return _Comparison(directory, header, rows).run()
-    return _Batch(directory, header, rows).run()
+        all_rows = outcomes(Place(run=directory, trial=trial), states)
+        rows = list(islice(all_rows, MAX_ROWS))
+        left_out = sum(1 for _ in all_rows)
+    kind = _Comparison if header.axes.get("kind") == KIND else _Batch
+    return replace(kind(directory, header, rows).run(), left_out=left_out)
 
 
 class _Axes:

@@ -23,7 +23,8 @@ def facts(run: Run) -> list[str]:
     """Return what holds for the whole run: what does not vary, how many came, the cost, the day."""
     said = (Kind.SAMPLE, Kind.ROW, *(() if run.title else (Kind.PROMPT,)))
     parts = [label for axis, label in run.fixed if axis.kind not in said]
-    return [*parts, *counts(run.cells), *_cost(run), *_day(run)]
+    more = [f"{run.left_out} more not shown"] if run.left_out else []
+    return [*parts, *counts(run.cells), *more, *_cost(run), *_day(run)]
 
 
 def counts(cells: Iterable[Cell]) -> list[str]:

@@ -83,6 +83,16 @@ def test_a_field_without_two_pictures_to_compare_is_not_spoken_of() -> None:
     assert said(run, hashes_by(run, "seed")) == []
 
 
+def test_a_size_is_spoken_of_only_where_it_did_nothing() -> None:
+    """That another size is another picture goes without saying."""
+    run = make_run(models=MODELS[:1], sizes=("64x64", "128x128"))
+
+    assert said(run, hashes_by(run, "size")) == []
+    assert said(same_bytes(run), {cell.row: 1 for cell in run.cells}) == [
+        f"size: no visible effect at {MODELS[0]} (identical bytes)"
+    ]
+
+
 def test_a_size_that_was_not_heeded_is_named() -> None:
     """With how often, at which model."""
     run = with_size(make_run(models=MODELS[:2], prompts=("a", "b")), 0, "1024x1024")
