@@ -11,6 +11,8 @@ lint:
 	$(BIN)ruff format --check .
 	$(BIN)ruff check .
 	$(BIN)mypy
+	$(BIN)mypy --platform darwin
+	$(BIN)mypy --platform win32
 	$(BIN)lint-imports
 	$(PYTHON) tools/generate.py --check
 

@@ -6,6 +6,7 @@ import os
 import re
 import select
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ _MAX_NAME = 60
 
 def begin() -> "Query | None":
     """Return a question on its way to the terminal, or None where none can be asked."""
-    if os.name != "posix":
+    if sys.platform == "win32":  # whose console is asked in another way, if at all
         return None
     try:
         return Query()
@@ -69,6 +70,8 @@ class Query:
         atexit.unregister(self._close_at_exit)
 
     def _close_at_exit(self) -> None:
+        if sys.platform == "win32":
+            raise NotImplementedError
         # Impatience in this last moment must not leave the terminal without an echo.
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
@@ -78,6 +81,8 @@ class Query:
         return max(0.0, self._start + limit - self._monotonic())
 
     def _run(self) -> None:
+        if sys.platform == "win32":
+            raise NotImplementedError
         import termios
 
         # Someone may send this process to the background meanwhile. Blocked, these signals turn
@@ -117,6 +122,8 @@ class Query:
 
 @contextlib.contextmanager
 def _opened(device: str) -> Iterator[int]:
+    if sys.platform == "win32":
+        raise NotImplementedError
     # Without O_NONBLOCK, a terminal that was told to pause (Ctrl-S) would hold the thread up.
     flags = os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC | os.O_NONBLOCK
     descriptor = os.open(device, flags)
@@ -127,12 +134,16 @@ def _opened(device: str) -> Iterator[int]:
 
 
 def _in_foreground(terminal: int) -> bool:
+    if sys.platform == "win32":
+        raise NotImplementedError
     return os.tcgetpgrp(terminal) == os.getpgrp()
 
 
 @contextlib.contextmanager
 def _quiet(terminal: int) -> Iterator[None]:
     """Let answers be read at once and unseen, and put everything back afterwards."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     import termios
 
     before = termios.tcgetattr(terminal)

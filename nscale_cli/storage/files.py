@@ -10,6 +10,7 @@ import mmap
 import os
 import select
 import stat
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -114,6 +115,8 @@ class PartFile:
             return
         position = 0
         while position < self.byte_count:
+            if sys.platform == "win32":  # which has no files without a name
+                raise NotImplementedError
             # Behind that, there may be a part of what could not be written.
             length = min(_READ_BYTES, self.byte_count - position)
             piece = os.pread(self._descriptor, length, position)
@@ -223,7 +226,7 @@ def write_device(pieces: Iterable[bytes | bytearray], device: Path) -> None:
 
 
 def _wait_until_writable(descriptor: int) -> None:
-    if not hasattr(select, "poll"):  # Windows, where nothing was opened without waiting
+    if sys.platform == "win32":  # where nothing was opened without waiting
         return
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
@@ -289,6 +292,8 @@ def _rename_without_replacing(temporary: Path, name: Path) -> bool:
 def _rename_while_nobody_else_does(temporary: Path, name: Path) -> None:
     # Nothing is put under the name beforehand, which a kill would leave there empty. Other runs of
     # this program wait for the lock; another program has but the moment between the two calls.
+    if sys.platform == "win32":  # where a rename replaces nothing
+        raise NotImplementedError
     import fcntl
 
     descriptor = os.open(name.parent, os.O_RDONLY)

@@ -71,7 +71,7 @@ class Interrupts:
     def ignore(self) -> None:
         """Ignore the signals from now on: the outcome stands, and the process is about to end."""
         self._over = True
-        if hasattr(signal, "pthread_sigmask"):
+        if sys.platform != "win32":  # which has but Ctrl-C, and ends with the process
             # SIG_IGN would make Python complain of a signal that is on its way already.
             signal.pthread_sigmask(signal.SIG_BLOCK, self._routed)
 

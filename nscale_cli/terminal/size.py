@@ -2,6 +2,7 @@
 
 import os
 import struct
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -37,12 +38,14 @@ def size_by_variable(env: Mapping[str, str]) -> TerminalSize:
 
 
 def _cell_pixels() -> tuple[int, int] | None:
-    try:
-        import fcntl
-        import termios
+    if sys.platform == "win32":  # whose console tells no pixels
+        return None
+    import fcntl
+    import termios
 
+    try:
         data = fcntl.ioctl(2, termios.TIOCGWINSZ, bytes(8))
-    except (ImportError, OSError):  # Windows has neither module
+    except OSError:
         return None
     lines, columns, width, height = struct.unpack("HHHH", data)
     cell = (width // max(columns, 1), height // max(lines, 1))
