@@ -188,6 +188,7 @@ COMMANDS: Mapping[str, Leaf | Branch] = {
             "open": Leaf(
                 "Open an image in the desktop's viewer.", "history_show", "open_image", "OPEN_HELP"
             ),
+            "page": Leaf("Write a page of images that were made before.", "history_page", "page"),
             "clear": Leaf(
                 "Forget images that were made before; the files stay.",
                 "history_clear",

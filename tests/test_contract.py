@@ -235,6 +235,7 @@ def test_a_usage_error_tells_what_is_known_of_the_request(cli: Cli) -> None:
         "elapsed_seconds": None,
         "cost_usd": None,
         "images": [],
+        "kept": [],
     }
 
 

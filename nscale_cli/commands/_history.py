@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -34,6 +35,28 @@ def read_moment(text: str, option: str, now: datetime) -> datetime:
             hint="write 30m, 12h, 7d, 4w, or a date such as 2026-11-24 or 2026-11-24T15:00",
         ) from None
     return moment.astimezone() if moment.tzinfo is None else moment
+
+
+def search(
+    environment: Environment,
+    text: Sequence[str],
+    *,
+    limit: int,
+    model: str | None,
+    since: str | None,
+) -> list[HistoryEntry]:
+    """Return the newest entries whose prompts hold all words of `text`."""
+    query = HistoryQuery(
+        words=tuple(word for each in text for word in each.split()),
+        model=model,
+        since=read_moment(since, "--since", environment.clock.now()) if since else None,
+        limit=limit,
+    )
+    history = open_history(environment.terminal)
+    try:
+        return history.search(query)
+    finally:
+        history.close()
 
 
 def find_entry(word: str, environment: Environment) -> HistoryEntry:

@@ -60,24 +60,19 @@ def list_images(
 ) -> "HistoryListed":
     """List; HELP is what the user reads."""
     from nscale_cli.commands._context import open_history
-    from nscale_cli.commands._history import read_moment
+    from nscale_cli.commands._history import search
     from nscale_cli.output.history import HistoryListed
-    from nscale_cli.storage.history import HistoryQuery
 
     if limit < 1:
         raise UsageError("-n must be 1 or more")
     terminal = environment.terminal
-    query = HistoryQuery(
-        words=tuple(word for each in text or () for word in each.split()),
-        model=model,
-        since=read_moment(since, "--since", environment.clock.now()) if since else None,
-        limit=limit,
-    )
+    entries = search(environment, text or (), limit=limit, model=model, since=since)
     history = open_history(terminal)
-    try:
-        entries = history.search(query)
-        nothing = "no image matches" if entries or history.count() else "no image is remembered yet"
-    finally:
-        history.close()
+    is_empty = not entries and history.count() == 0
+    history.close()
     columns = terminal.size().columns if terminal.stdout_is_tty else _OFF_TERMINAL_COLUMNS
-    return HistoryListed(entries=entries, columns=columns, nothing=nothing)
+    return HistoryListed(
+        entries=entries,
+        columns=columns,
+        nothing="no image is remembered yet" if is_empty else "no image matches",
+    )

@@ -12,7 +12,7 @@ from nscale_cli.connection import Connection
 from nscale_cli.redact import Redactor, excerpt
 from nscale_cli.request import ImageRequest, SavedImage
 from nscale_cli.storage.disk import read_bounded
-from nscale_cli.storage.files import PartFile
+from nscale_cli.storage.files import replace_whole
 from nscale_cli.storage.metadata.blocks import CannotHold
 from nscale_cli.storage.metadata.marks import SIDECAR_SUFFIX, Origin, embedded, sidecar
 from nscale_cli.storage.metadata.readers import read_sidecar
@@ -63,7 +63,7 @@ class Marker:
             if written:
                 self.warn(f"{_name(path)} is left as it came: {reason}; see {_name(written)}")
             return image
-        _put(path, marked)
+        replace_whole(path, marked)
         return replace(
             image,
             byte_count=len(marked),
@@ -78,19 +78,8 @@ class Marker:
             if read_sidecar(read_bounded(place, _MAX_SIDECAR_BYTES)) is None:
                 self.warn(f"{_name(place)} is not nscale's: the metadata were not written")
                 return None
-        _put(place, sidecar(data, origin, with_request=self.mode != "mark"))
+        replace_whole(place, sidecar(data, origin, with_request=self.mode != "mark"))
         return place
-
-
-def _put(path: Path, data: bytes) -> None:
-    """Write a file at once, in place of an older one; raise OSError."""
-    part = PartFile(path.parent)
-    try:
-        part.write(data)
-        part.complete()
-        part.publish(path, replace=True, numbered=False, warn=lambda _: None)
-    finally:
-        part.discard()
 
 
 def _name(path: Path) -> str:

@@ -308,6 +308,7 @@ _DATA: Mapping[str, Schema] = {
     "images info": _INFO,
     "history list": _record({"images": _list(_REMEMBERED)}),
     "history show": _record({"image": _REMEMBERED}),
+    "history page": _record({"page": _TEXT, "images": _list(_INTEGER)}),
     "images show": _record({"paths": _list(_TEXT), "complete": _TRUTH}),
     "models list": _record({**_LISTING, "models": _list(_record(_MODEL))}),
     "models show": _record(

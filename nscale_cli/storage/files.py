@@ -173,6 +173,20 @@ def publish_left(part: Path, wanted: Path) -> Path:
     return path
 
 
+def replace_whole(path: Path, data: bytes) -> Path:
+    """Put `data` at `path` at once, in place of an older file; raise OSError if it is not there.
+
+    It is for a file that can be made again: of a failure nothing stays.
+    """
+    part = PartFile(path.parent)
+    try:
+        part.write(data)
+        part.complete()
+        return part.publish(path, replace=True, numbered=False, warn=lambda _: None)
+    finally:
+        part.discard()
+
+
 def leave_whole_copies() -> list[Path]:
     """Remove what is half written, since the program ends; return the whole copies that stay."""
     left = []

@@ -340,7 +340,7 @@ def test_tab_offers_commands_and_ids(program: Program, fill: Fill) -> None:
     assert offers(program, "nscale history show ") == []
     fill(*(f"fox {number}" for number in range(12)))
 
-    assert offers(program, "nscale history ") == ["list", "show", "open", "clear", "path"]
+    assert offers(program, "nscale history ") == ["list", "show", "open", "page", "clear", "path"]
     assert offers(program, "nscale history show ") == [
         "last", *(str(number) for number in range(12, 0, -1))
     ]  # fmt: skip

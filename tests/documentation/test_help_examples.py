@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ import typer
 from nscale_cli.app import build_app
 from nscale_cli.commands._reference import examples_in
 from nscale_cli.commands._words import paths_below
-from tests.documentation.shell import Account, new_account, put_files
+from nscale_cli.storage.history import History
+from tests.documentation.shell import PICTURES, Account, new_account, put_files
+from tests.storage.test_history import entry
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -52,11 +55,26 @@ def test_every_help_has_examples() -> None:
     assert len(EXAMPLES) >= 20
 
 
+def remember(account: Account) -> None:
+    """Write a history with as many images as examples count on."""
+    path = account.home / ".local/state/nscale/history.sqlite"
+    history = History(path, home=account.home)
+    picture = account.work / PICTURES[1]
+    base_url = account.service.base_url
+    history.record(
+        entry(f"A red fox {number}", path=picture, base_url=base_url, created_at=datetime.now(UTC))
+        for number in range(12)
+    )
+    history.close()
+
+
 @pytest.mark.parametrize("path", EXAMPLES)
 def test_every_example_runs(account: Account, path: str) -> None:
     """In their order, in one folder; what they go on with has been made before."""
     for words, command in BEFORE.items():
         if any(re.search(words, example) for example in EXAMPLES[path]) and path not in command:
             account.run(command, name="before")
+    if any(word in example for word in ("history", " last") for example in EXAMPLES[path]):
+        remember(account)
     for number, example in enumerate(EXAMPLES[path]):
         account.run(example, name=f"example-{number}")

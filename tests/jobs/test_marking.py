@@ -153,7 +153,7 @@ def test_an_image_that_cannot_be_marked_is_still_there(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(marking, "_put", full)
+    monkeypatch.setattr(marking, "replace_whole", full)
 
     outcome = against(sandbox, "A red fox", "--metadata", "full")
 

@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from os import fsencode
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +40,8 @@ Values = dict[str, object]  # of a template
 class Content:
     """What a page shows beside the cells: their pictures, and what was found out about them.
 
-    `shown_then` gives the pictures of the older run that `drifts` are from.
+    `shown_then` gives the pictures of the older run that `drifts` are from. `link` says where the
+    original of a picture is, if that is not to be said as it is.
     """
 
     directory: Path
@@ -48,6 +49,7 @@ class Content:
     notes: Sequence[str] = ()
     drifts: Sequence[Drift] = ()
     shown_then: Callable[[Cell], Shown | None] = lambda _: None
+    link: Callable[[Path], str] | None = None
 
 
 def pages(grid: Grid, content: Content) -> Iterator[tuple[str, str]]:
@@ -180,7 +182,7 @@ def _cell(grid: Grid, cell: Cell | None, content: Content) -> Values:
         "src": shown.src,
         "width": shown.width,
         "height": shown.height,
-        "href": _address(cell.image.path, content.directory),
+        "href": (content.link or partial(_address, directory=content.directory))(cell.image.path),
         "name": name_of(grid.run, cell),
         "labels": labels,
         "facts": words.caption(cell),

@@ -24,7 +24,7 @@ from nscale_cli.output.report.page import (
 )
 from nscale_cli.output.report.sheet import draw
 from nscale_cli.output.report.sheet_layout import DEFAULT_CELL, lay_out
-from nscale_cli.storage.files import PartFile, remove_quietly
+from nscale_cli.storage.files import remove_quietly, replace_whole
 from nscale_cli.storage.private_files import replace_file
 
 TABLE_NAME, KEY_NAME = "table.md", "key.json"
@@ -130,13 +130,7 @@ def _write_tables(run: Run, directory: Path, report: Report) -> None:
 
 def _put(path: Path, data: bytes | str) -> Path:
     """Write a file of the report at once, in place of an older one; raise OSError."""
-    part = PartFile(path.parent)
-    try:
-        part.write(data if isinstance(data, bytes) else data.encode())
-        part.complete()
-        return part.publish(path, replace=True, numbered=False, warn=lambda _: None)
-    finally:
-        part.discard()
+    return replace_whole(path, data if isinstance(data, bytes) else data.encode())
 
 
 def _remove_older(directory: Path, written: set[Path]) -> None:
