@@ -97,6 +97,17 @@ def generate(
     )
 
 
+def remembered() -> Row:
+    """Return a run that is remembered, against the same one that is not."""
+    command = [*_PROGRAM, "images", "generate", "sunset", "-z", "1024x1024"]
+    return Row(
+        name="generate, history on",
+        command=command,
+        against=[*command, "--no-history"],
+        by="history off",
+    )
+
+
 def all_generate() -> list[Row]:
     """Return the runs that make images."""
     rows = [
