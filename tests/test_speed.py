@@ -30,6 +30,9 @@ def test_the_guard_complains_of_what_grew_and_of_what_is_not_held() -> None:
     assert complaints({"a": 1.04}, {"a": 1.0}) == []
     assert complaints({"a": 1.06}, {"a": 1.0}) == ["a: 1.060 is more than 1.000 by over 5 %"]
     assert complaints({"b": 1.0}, {}) == ["b: not in ratios.json"]
+    name = "generate, history on"
+    assert complaints({name: 1.03}, {name: 1.029}) == []
+    assert complaints({name: 1.031}, {name: 1.029}) == [f"{name}: 1.031 is more than 1.030"]
 
 
 @pytest.mark.slow
