@@ -1,10 +1,10 @@
 """How the service is reached: its address, the key that pays, and the limits of a request."""
 
 import re
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from nscale_cli.errors import AuthenticationError, ConfigurationError
+from nscale_cli.values import frozen
 
 _MAX_KEY = 8192
 _MAX_URL = 2000
@@ -68,7 +68,7 @@ def require_base_url(url: str) -> str:
     return (parts.scheme + url[len(parts.scheme) :]).rstrip("/")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ApiKey:
     """A credential and the place it came from, which messages may name. Its repr hides it."""
 
@@ -98,7 +98,7 @@ class ApiKey:
         return f"ApiKey(source={self.source!r})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Connection:
     """A validated way to the service. `retries` are extra tries after the first.
 

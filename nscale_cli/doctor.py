@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from nscale_cli import __version__
@@ -17,13 +16,14 @@ from nscale_cli.service.catalog import KeyCheck, NoList, check_key
 from nscale_cli.service.replies import what_it_lacks
 from nscale_cli.terminal.streams import Terminal
 from nscale_cli.terminal.time import run_with_timeout
+from nscale_cli.values import frozen
 
 _LIBRARIES = ("openai", "typer", "rich", "Pillow", "ascii-magic")
 _MAX_LOOKUP_SECONDS = 5.0
 NO_KEY = ApiKey(value="none", source="nowhere")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Finding:
     """What was found of one part, and the error where that part keeps images from being made.
 

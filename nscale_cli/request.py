@@ -2,17 +2,18 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 
 from nscale_cli.errors import UsageError
+from nscale_cli.values import frozen
 
 _SIZE = re.compile(r"([1-9][0-9]{0,4})[xX]([1-9][0-9]{0,4})", re.ASCII)
 _OWN_FIELDS = {"model": "-m", "n": "-n", "prompt": "PROMPT", "size": "-z"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Size:
     """A picture's width and height in pixels."""
 
@@ -40,7 +41,7 @@ class Size:
         return f"{self.width}x{self.height}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ImageRequest:
     """What the service is asked for. `params` are extra fields of the request body.
 
@@ -100,7 +101,7 @@ def _require_free_field(name: str) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class GeneratedImage:
     """One image as the service sent it. `format` is read from the bytes: png, jpeg or webp."""
 
@@ -109,7 +110,7 @@ class GeneratedImage:
     size: Size | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SavedImage:
     """One image on disk. `path` is absolute, or None where the bytes went to standard output.
 

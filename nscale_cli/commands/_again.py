@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from nscale_cli.commands._context import address_of
@@ -20,11 +19,12 @@ from nscale_cli.storage.history import HistoryEntry
 from nscale_cli.storage.metadata.marks import public_host
 from nscale_cli.storage.names import disk_path, text_of
 from nscale_cli.terminal.context import Environment
+from nscale_cli.values import frozen
 
 _SANDBOX = "the sandbox"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PastRequest:
     """What was asked for, of which service, and where that is known from.
 

@@ -1,6 +1,5 @@
 """What is compared: the command line becomes services, prompts, and axes with their values."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from nscale_cli.commands import _options as options
@@ -16,9 +15,10 @@ from nscale_cli.runs.read_rows import RowFormat, open_rows, read_rows
 from nscale_cli.runs.rows import MistakeList, RowDefaults, require_sendable
 from nscale_cli.storage.names import candidates, disk_path, slug
 from nscale_cli.terminal.context import Environment
+from nscale_cli.values import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Member:
     """One service of a comparison: how it is reached, and what it is called in a plan."""
 

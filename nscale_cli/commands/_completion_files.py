@@ -6,17 +6,17 @@ and zsh has no folder of the user's at all; so their start-up files get one line
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from nscale_cli.errors import ConfigurationError
 from nscale_cli.storage.private_files import replace_file
+from nscale_cli.values import frozen
 
 _MARK = "  # nscale completion"
 _COMPINIT = "(( $+functions[compdef] )) || { autoload -Uz compinit; compinit -i; }; "
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CompletionFiles:
     """The script's place, and the start-up file that loads it, where the shell needs that."""
 

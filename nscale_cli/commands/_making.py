@@ -1,6 +1,5 @@
 """From a request to images: what `images generate` and `images rerun` have in common."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nscale_cli.commands import _options as options
@@ -14,12 +13,13 @@ from nscale_cli.storage.names import Target, disk_path, plan
 from nscale_cli.storage.places import check, prepare, remove_directories
 from nscale_cli.terminal.context import Environment
 from nscale_cli.terminal.streams import descriptor_named, is_terminal
+from nscale_cli.values import frozen
 
 if TYPE_CHECKING:
     from nscale_cli.output.result import Result
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MakingOptions:
     """All that a command that makes images is told, but for the request itself.
 

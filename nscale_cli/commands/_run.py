@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from nscale_cli.commands._context import address_of, connected, make_marker, make_recorder
 from nscale_cli.commands._options import (
@@ -38,11 +38,12 @@ from nscale_cli.service.prices import dollars
 from nscale_cli.storage.private_files import locked
 from nscale_cli.terminal.context import Environment
 from nscale_cli.terminal.streams import Terminal
+from nscale_cli.values import frozen
 
 SANDBOX = "sandbox"  # what stands in a plan for an address that is another each time
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunCommand:
     """What a command asks of a run. `source` is what people call the rows' file.
 

@@ -1,7 +1,6 @@
 """`nscale auth status`: which key is used, and whether the service accepts it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
@@ -12,6 +11,7 @@ from nscale_cli.output.tables import format_table
 from nscale_cli.redact import clean
 from nscale_cli.service.catalog import KeyCheck, check_key
 from nscale_cli.terminal.context import Environment
+from nscale_cli.values import frozen
 
 HELP = """Tell which API key is used, and whether the service accepts it.
 
@@ -28,7 +28,7 @@ _SHORTEST_KEY_SHOWN = 16
 _ENDING_LENGTH = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class KeyStatus(Result):
     """The key that is used at a service, and what the service says of it."""
 

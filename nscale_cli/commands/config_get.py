@@ -1,7 +1,6 @@
 """`nscale config get` and `profiles`: one setting's value; the profiles that there are."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
@@ -13,6 +12,7 @@ from nscale_cli.output.result import Page, Result
 from nscale_cli.output.tables import format_table
 from nscale_cli.redact import clean
 from nscale_cli.terminal.context import Environment
+from nscale_cli.values import frozen
 
 GET_HELP = """Print the value that a setting has now, wherever it comes from.
 
@@ -32,7 +32,7 @@ Examples:
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Profiles(Result):
     """The profiles of a settings file."""
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from nscale_cli.commands import _options as options
@@ -13,6 +12,7 @@ from nscale_cli.output.result import Result
 from nscale_cli.output.tables import format_table
 from nscale_cli.redact import clean
 from nscale_cli.terminal.context import Environment
+from nscale_cli.values import frozen
 
 HELP = """Show every setting, and where its value comes from.
 
@@ -25,7 +25,7 @@ A flag wins over a variable, a variable over the profile, the profile over the r
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SettingsShown(Result):
     """The settings that a run would have, and the file in which some of them stand."""
 

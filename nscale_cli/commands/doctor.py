@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
@@ -22,6 +22,7 @@ from nscale_cli.output.result import Result
 from nscale_cli.output.tables import format_table
 from nscale_cli.redact import clean
 from nscale_cli.terminal.context import Environment
+from nscale_cli.values import frozen
 
 HELP = """Find out whether an image could be made now, and if not, why.
 
@@ -44,7 +45,7 @@ _UNKNOWN = dict.fromkeys(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Examined(Result):
     """What was found of each part, with every secret hidden."""
 

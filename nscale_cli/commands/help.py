@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Annotated, Any
 
@@ -14,6 +13,7 @@ from nscale_cli.config.settings import VARIABLES
 from nscale_cli.errors import ExitCode, UsageError
 from nscale_cli.output.result import Page, Result
 from nscale_cli.output.tables import format_table
+from nscale_cli.values import frozen
 
 HELP = """Explain a command, or a topic such as exit-codes.
 
@@ -30,7 +30,7 @@ agent is a page for coding agents; json-schema is the JSON Schema of what --json
 _MAX_WIDTH = 96
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Explained(Result):
     """All that the program can do, for a program."""
 

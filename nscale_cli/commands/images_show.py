@@ -1,7 +1,6 @@
 """`nscale images show`: files on disk, in the terminal or in the desktop's viewer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from nscale_cli.errors import ExitCode, NscaleError, UsageError
 from nscale_cli.output.result import Result
 from nscale_cli.storage.names import text_of
 from nscale_cli.terminal.context import Environment
+from nscale_cli.values import frozen
 
 HELP = """Show images from files (PNG, JPEG, WebP).
 
@@ -24,7 +24,7 @@ Examples:
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Shown(Result):
     """Images that were shown; those that could not be were warned of."""
 

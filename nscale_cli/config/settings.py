@@ -1,12 +1,13 @@
 """The one table of settings, one row each, and how variables and file become `Settings`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from nscale_cli.config import checks
 from nscale_cli.config.checks import Check, Kind
 from nscale_cli.errors import ConfigurationError
+from nscale_cli.values import frozen
 
 DEFAULT_BASE_URL = "https://inference.api.nscale.com/v1"
 DEFAULT_MODEL = "black-forest-labs/FLUX.1-schnell"
@@ -35,7 +36,7 @@ SANDBOX_MODELS = tuple(
 COMMON_SIZES = ("256x256", "512x512", "768x768", "1024x1024", "1024x1792", "1792x1024")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Setting:
     """One setting: its name in the settings file, its option, its variable, and their help.
 
@@ -226,7 +227,7 @@ VARIABLES: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ConfigValue:
     """A value of the settings file that was checked, and its place there, for messages."""
 
@@ -234,7 +235,7 @@ class ConfigValue:
     place: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Config:
     """What the settings file holds, outside of profiles and in each: nothing, without a file."""
 
@@ -243,7 +244,7 @@ class Config:
     profiles: Mapping[str, Mapping[str, ConfigValue]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Settings:
     """What variables, profile and file say, with the defaults filled in.
 

@@ -7,7 +7,6 @@ keyring is never asked, nor even loaded.
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from nscale_cli.config.directories import config_directory
 from nscale_cli.credentials import keyring as system_keyring
@@ -16,6 +15,7 @@ from nscale_cli.errors import AuthenticationError, ConfigurationError
 from nscale_cli.redact import excerpt
 from nscale_cli.storage.disk import OWNER_ONLY, read_bounded
 from nscale_cli.storage.private_files import is_private, locked, replace_file
+from nscale_cli.values import frozen
 
 _KEYRING = "keyring"
 _VERSION = 1
@@ -23,7 +23,7 @@ _MAX_BYTES = 1024 * 1024
 Entries = dict[str, dict[str, str]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Stored:
     """Where a key was put, whether that is closed to other users, and why no keyring took it.
 

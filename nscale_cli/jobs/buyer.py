@@ -22,6 +22,7 @@ from nscale_cli.service.client import Client
 from nscale_cli.service.transport_errors import timeout_error
 from nscale_cli.storage.names import text_of
 from nscale_cli.terminal.time import Clock
+from nscale_cli.values import frozen
 
 if TYPE_CHECKING:
     from nscale_cli.jobs.marking import Marker
@@ -70,7 +71,7 @@ class _Attempts:
         return images >= self.job.request.count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Buyer:
     """Buys from one service through one client, which all workers share."""
 

@@ -1,7 +1,6 @@
 """What a run would do: the request, the names, and the price, without asking for an image."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from nscale_cli.connection import Connection
@@ -9,9 +8,10 @@ from nscale_cli.jobs.prices import PriceList
 from nscale_cli.request import ImageRequest
 from nscale_cli.service.prices import estimate_usd
 from nscale_cli.storage.names import Target, candidates
+from nscale_cli.values import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Plan:
     """What would be sent and saved. `cost_usd` is None where the service gives no price."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,12 +24,13 @@ from nscale_cli.storage.names import Target
 from nscale_cli.terminal.context import Environment
 from nscale_cli.terminal.signals import Interrupted
 from nscale_cli.terminal.streams import Terminal
+from nscale_cli.values import frozen
 
 if TYPE_CHECKING:
     from nscale_cli.jobs.marking import Marker
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Order:
     """All that `images generate` was asked for, checked. `meanwhile` is called once it is sent.
 

@@ -3,7 +3,7 @@
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -12,6 +12,7 @@ from nscale_cli.errors import Billed, NscaleError
 from nscale_cli.request import ImageRequest, SavedImage
 from nscale_cli.service.request_state import RequestState, Sink
 from nscale_cli.storage.names import Target
+from nscale_cli.values import frozen
 
 
 class Stage(StrEnum):
@@ -25,7 +26,7 @@ class Stage(StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Job:
     """One request for images, and where they go.
 
@@ -41,7 +42,7 @@ class Job:
     idempotency_key: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class JobResult:
     """What came of a job: `errors` are failures of parts of it, or of the whole.
 
@@ -76,7 +77,7 @@ class JobResult:
         return Billed.MAYBE if Billed.MAYBE in found else Billed.NO
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Collected:
     """What came of a reply: the images, and what is wrong with it or with parts of it.
 
@@ -102,7 +103,7 @@ class Arrival(Sink, Protocol):
         """Keep what came of a reply that broke off, or is given up; any thread may do so."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class JobEvent:
     """News of a job under way: a new stage, with a text for --debug, or a text for the user."""
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -17,12 +17,13 @@ from nscale_cli.storage.metadata.blocks import CannotHold
 from nscale_cli.storage.metadata.marks import SIDECAR_SUFFIX, Origin, embedded, sidecar
 from nscale_cli.storage.metadata.readers import read_sidecar
 from nscale_cli.storage.names import text_of
+from nscale_cli.values import frozen
 
 MAX_IMAGE_BYTES = 256 * 1024 * 1024
 _MAX_SIDECAR_BYTES = 8 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Marker:
     """Marks what one service made, as `mode` says; `warn` is told what could not be done.
 

@@ -1,17 +1,17 @@
 """What a run of `images generate` came to."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from nscale_cli.errors import ExitCode, NscaleError, Stopped
 from nscale_cli.request import ImageRequest, SavedImage
 from nscale_cli.service.prices import cost_usd
+from nscale_cli.values import frozen
 
 _WORST_FIRST = (ExitCode.NOT_SAVED, ExitCode.INCOMPLETE, ExitCode.SAVED_ELSEWHERE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class GenerateResult:
     """What one run made. `problems` are failures of parts of it, or of the whole.
 

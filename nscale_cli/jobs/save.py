@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from mmap import mmap
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from nscale_cli.storage.files import goes_to_device, remove_quietly, write_devic
 from nscale_cli.storage.imaging import convert
 from nscale_cli.storage.names import EXTENSIONS, slug
 from nscale_cli.storage.rescue import PaidFile
+from nscale_cli.values import frozen
 
 MAX_IMAGE_BYTES = 256 * 1024 * 1024
 _SEAM_BYTES = 64 * 1024  # longer than any form of a key
@@ -25,7 +26,7 @@ NOT_KEPT = "it could not be kept anywhere"
 Pieces = Iterable[bytes | bytearray]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Store:
     """Where the images of a run go besides their own places, and who is told.
 
@@ -41,7 +42,7 @@ class Store:
     kept: list[Path] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Outcome:
     """What came of one item: an image on disk or on its way there, or the reason why there is none.
 

@@ -1,7 +1,6 @@
 """What a comparison came to: a table on stderr, a page and a sheet, or one document."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from nscale_cli.redact import excerpt
 from nscale_cli.service.prices import dollars
 from nscale_cli.storage.names import text_of
 from nscale_cli.terminal.context import Environment
+from nscale_cli.values import frozen
 
 if TYPE_CHECKING:
     from nscale_cli.preview.show import Preview
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _MAX_CELL = 60  # characters of the table
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Drawn:
     """What was drawn of a run; `blind` is the page that hides who made what.
 
@@ -100,7 +100,7 @@ class Drawn:
             open_images([self.page], environment.terminal)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Compared(RunReport):
     """A comparison that was bought; `drawn` is None where a signal left no time for it."""
 
@@ -133,7 +133,7 @@ class Compared(RunReport):
             self.drawn.show(environment)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ComparisonPlanned(RunPlanned):
     """What a dry run of a comparison found out."""
 
@@ -161,7 +161,7 @@ class ComparisonPlanned(RunPlanned):
         return {**RunPlanned.data(self), "axes": axes, "product": self.product}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Reported(Result):
     """A report that was drawn of what is there."""
 
@@ -190,7 +190,7 @@ class Reported(Result):
         self.drawn.show(environment)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class VotesCounted(Result):
     """What the votes of a blind page say."""
 

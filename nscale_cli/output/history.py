@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,11 +12,12 @@ from nscale_cli.redact import clean, excerpt
 from nscale_cli.service.prices import dollars
 from nscale_cli.storage.history import HistoryEntry
 from nscale_cli.storage.names import text_of
+from nscale_cli.values import frozen
 
 _MAX_MODEL, _MAX_NAME, _LEAST_PROMPT = 40, 40, 30
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HistoryListed(Result):
     """The entries that were looked for, the newest first; `columns` are what a line may fill."""
 
@@ -45,7 +45,7 @@ class HistoryListed(Result):
         return {"images": [entry_data(entry) for entry in self.entries]}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HistoryShown(Result):
     """All that is remembered of one image."""
 

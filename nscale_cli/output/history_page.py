@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from os import fsencode
 from pathlib import Path
 from urllib.parse import quote
@@ -20,12 +19,13 @@ from nscale_cli.storage.files import replace_whole
 from nscale_cli.storage.history import HistoryEntry
 from nscale_cli.storage.names import text_of
 from nscale_cli.terminal.context import Environment
+from nscale_cli.values import frozen
 
 MAX_IMAGES = MAX_ON_PAGE
 _NO_LINK = "#"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HistoryPage(Result):
     """A page that was written."""
 

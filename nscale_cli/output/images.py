@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from nscale_cli.request import ImageRequest, SavedImage
 from nscale_cli.service.prices import cost_usd, dollars
 from nscale_cli.storage.names import text_of
 from nscale_cli.terminal.context import Environment
+from nscale_cli.values import frozen
 
 if TYPE_CHECKING:
     from nscale_cli.jobs.dry_run import Plan
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nscale_cli.preview.show import Preview
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Generated(Result):
     """The images of a run; `preview` is to show them in the terminal, where it was asked for.
 
@@ -106,7 +106,7 @@ class Generated(Result):
             self.recorder.close()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Planned(Result):
     """What a dry run found out."""
 
@@ -136,7 +136,7 @@ class Planned(Result):
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Skipped(Result):
     """Images that are there already, so that none was asked for."""
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from nscale_cli.output.history import entry_data, fields_of
@@ -13,12 +12,13 @@ from nscale_cli.request import Size
 from nscale_cli.storage.history import HistoryEntry
 from nscale_cli.storage.metadata.readers import Finding, Metadata
 from nscale_cli.storage.names import text_of
+from nscale_cli.values import frozen
 
 _MAX_TEXT = 4000  # characters of one field; a workflow has more, and --json has it all
 _OF_THE_FILE = ("id", "made", "file", "format", "sha256", "without metadata")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FileInfo:
     """One file. `entries` are the history's, by what the file holds; `sidecar` lies beside it."""
 
@@ -38,7 +38,7 @@ class FileInfo:
         return (*self.metadata.findings, *beside)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FilesDescribed(Result):
     """What is known of each file."""
 
@@ -55,7 +55,7 @@ class FilesDescribed(Result):
         return {"files": [_data(each) for each in self.files]}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StrippedCopy(Result):
     """A copy without metadata of ours. `is_original` is None where none were in it."""
 

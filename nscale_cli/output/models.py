@@ -3,7 +3,6 @@
 import math
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -14,13 +13,14 @@ from nscale_cli.request import Size
 from nscale_cli.service.catalog import Listing, age
 from nscale_cli.service.models import Model
 from nscale_cli.service.prices import cost_usd, dollars, plain_digits
+from nscale_cli.values import frozen
 
 _UNKNOWN = "unknown"
 _MAX_CELL = 100
 _MAX_FIELDS = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ModelsListed(Result):
     """All models of a list, or those that look like image models, with prices for one size."""
 
@@ -61,7 +61,7 @@ class ModelsListed(Result):
         return _list_data(self.listing, self.size) | {"models": models}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ModelShown(Result):
     """All that is known of one model of a list, with its price for one size."""
 

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 
 from nscale_cli.errors import Billed
@@ -13,11 +13,12 @@ from nscale_cli.runs.files import harmless
 from nscale_cli.runs.receipt import ReceiptEntry, ReceiptTotals
 from nscale_cli.service.prices import dollars, rounded
 from nscale_cli.storage.names import text_of
+from nscale_cli.values import frozen
 
 _COLUMNS = tuple(each.name for each in fields(ReceiptEntry))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Receipt(Result):
     """Each request of a run. `service` is where they were sent."""
 

@@ -1,13 +1,14 @@
 """What a command came to, and the one place that writes it: as lines, or as a JSON document."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
 from nscale_cli.errors import Billed, ExitCode, NscaleError
 from nscale_cli.output.json import document
 from nscale_cli.terminal.context import Environment
 from nscale_cli.terminal.streams import Terminal
+from nscale_cli.values import frozen
 
 _BILLED_SENTENCES = {
     Billed.NO: "Nothing was billed.",
@@ -118,7 +119,7 @@ class Result:
         """Do what nobody waits for, also where the answer could not be written."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Done(Result):
     """A command that did as it was told, and has no answer."""
 
@@ -134,7 +135,7 @@ class Done(Result):
         return self.warned
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Page(Result):
     """A text that was asked for."""
 
@@ -145,7 +146,7 @@ class Page(Result):
         return [self.text]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Failure(Result):
     """A command that failed before it had a result."""
 

@@ -20,6 +20,7 @@ from nscale_cli.runs.survey import Survey
 from nscale_cli.runs.totals import RowOutcome, Totals, outcomes
 from nscale_cli.service.prices import dollars, rounded
 from nscale_cli.storage.names import text_of
+from nscale_cli.values import frozen
 
 # These are of no row: nothing had been sent for it.
 _OF_THE_RUN = (StopReason.MAX_COST, StopReason.DISK)
@@ -64,7 +65,7 @@ class RowData:
             self.facts[id(error)] = about
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunReport(Result):
     """What a run came to. `rows` is None where only a person is told.
 
@@ -207,7 +208,7 @@ def count_rows(ledger: Ledger, *, in_detail: bool) -> tuple[Totals, RowData | No
     return totals, rows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunPlanned(Result):
     """What a dry run found out."""
 
@@ -261,7 +262,7 @@ class RunPlanned(Result):
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RowsRejected(Result):
     """A file of rows with mistakes in it."""
 

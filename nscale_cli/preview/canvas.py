@@ -2,12 +2,12 @@
 
 import os
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nscale_cli.preview.colour import Rgb
 from nscale_cli.storage.imaging import READABLE, in_eight_bits, on_white
+from nscale_cli.values import frozen
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,7 +26,7 @@ class PreviewUnavailable(Exception):
     """The image cannot be shown; the text says why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Canvas:
     """The part of a terminal that a preview may fill, in character cells.
 

@@ -4,13 +4,14 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nscale_cli.preview import blocks, characters, pixels
 from nscale_cli.preview.canvas import GAP_COLUMNS, Canvas, PreviewUnavailable, load
 from nscale_cli.redact import clean
+from nscale_cli.values import frozen
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -30,7 +31,7 @@ _PIXEL_STYLES: dict[str, Renderer] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class NamedImage:
     """An image's file, and the name that stands under it where there are several."""
 
@@ -38,7 +39,7 @@ class NamedImage:
     path: Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Drawing:
     """Text for the terminal, and the names and reasons of images that could not be drawn."""
 

@@ -1,7 +1,8 @@
 """The styles that a preview can have, and which of them a terminal deserves."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from nscale_cli.values import frozen
 
 # Set by the innermost terminal, so that it wins over variables which may be left from another one
 # around it. TERM travels over SSH, too.
@@ -13,7 +14,7 @@ _NOT_TO_BE_ASKED = {"TERM": ("linux",), "TERM_PROGRAM": ("Apple_Terminal",)}
 _EXACT_TERMS = (*_STYLE_OF_TERM, "alacritty", "foot")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PreviewOptions:
     """How the user wants to see images: a style of PREVIEW_STYLES, and a width in columns."""
 
@@ -21,7 +22,7 @@ class PreviewOptions:
     width: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TerminalCapabilities:
     """What a terminal said of itself; see query.py. Nothing, where it was not asked."""
 

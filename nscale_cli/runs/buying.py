@@ -10,7 +10,7 @@ Nothing here knows where the rows came from. Memory does not grow with their num
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Protocol
 
 from nscale_cli.connection import Connection
@@ -37,6 +37,7 @@ from nscale_cli.service.prices import cost_usd
 from nscale_cli.terminal.context import Environment
 from nscale_cli.terminal.signals import Interrupted
 from nscale_cli.terminal.time import Clock
+from nscale_cli.values import frozen
 
 
 class Watch(Protocol):
@@ -55,7 +56,7 @@ class Watch(Protocol):
         """Look at the clock, several times a second, and at how many requests are under way."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunOrder:
     """How a plan is bought. Services, their prices and their budgets are by a row's `service`.
 
@@ -75,7 +76,7 @@ class RunOrder:
     recorders: Mapping[str, Recorder] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunEnd:
     """How a run ended: why before its last row, if it did, and by which error or signal."""
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import product
 
 from nscale_cli.errors import UsageError
@@ -11,6 +11,7 @@ from nscale_cli.request import ImageRequest, Size
 from nscale_cli.runs.planning import digest_of
 from nscale_cli.runs.rows import Row, json_or_text
 from nscale_cli.storage.names import slug
+from nscale_cli.values import frozen
 
 KIND = "comparison"  # of a run, in the header of its plan
 CELL_FIELD = "cell"  # of file names: what tells a row from the others of its prompt
@@ -18,7 +19,7 @@ NAME_TEMPLATE = f"{{slug}}-{{{CELL_FIELD}}}.{{ext}}"
 _BLIND_DIGITS = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ComparedService:
     """One service with what it is asked for. `name` is its profile's; empty for the only one."""
 
@@ -30,7 +31,7 @@ class ComparedService:
     send_size: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Comparison:
     """What is compared: every prompt with every value of all axes, `samples` times.
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from nscale_cli.errors import UsageError
 from nscale_cli.runs.comparison import KIND, Comparison
@@ -12,9 +12,10 @@ from nscale_cli.runs.planning import digest_of
 from nscale_cli.runs.resume import Action, ResumeOptions, decide
 from nscale_cli.runs.rows import Row
 from nscale_cli.runs.states import RowStates
+from nscale_cli.values import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Earlier:
     """A row of before: `digest` tells what it asks for, `number` the how-manieth equal one it is.
 
@@ -27,7 +28,7 @@ class _Earlier:
     done: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Grown:
     """A plan for what is there and what is asked for now; `to_send` rows of it are not done."""
 

@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from enum import StrEnum
 from heapq import merge
@@ -28,6 +28,7 @@ from nscale_cli.request import SavedImage
 from nscale_cli.runs.plan import RunDirectory
 from nscale_cli.storage.names import text_of
 from nscale_cli.storage.private_files import sync_directory
+from nscale_cli.values import frozen
 
 JOURNAL_VERSION = 1
 _MAX_LINE_BYTES = 1024 * 1024
@@ -43,7 +44,7 @@ class EventKind(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Event:
     """One line of a journal; `journal` is the file it stands in, `data` all that it says."""
 

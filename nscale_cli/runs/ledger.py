@@ -3,16 +3,17 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from nscale_cli.errors import UsageError
 from nscale_cli.runs.journal import Event, Journal, read_events
 from nscale_cli.runs.plan import PlannedRow, RunDirectory, read_plan
 from nscale_cli.runs.shards import Shard
 from nscale_cli.runs.states import RowStates
+from nscale_cli.values import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Place:
     """Where a run is, and which part of it is meant; `trial` holds a plan that is only tried."""
 
@@ -26,7 +27,7 @@ class Place:
         return (planned for planned in rows if self.shard.holds(planned.key))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Ledger:
     """`journal` takes what workers say; `states` are what all journals of the run add up to.
 

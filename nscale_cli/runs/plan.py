@@ -8,7 +8,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,14 @@ from nscale_cli.errors import ConfigurationError, UsageError
 from nscale_cli.request import ImageRequest, Size
 from nscale_cli.runs.row_names import BOOKKEEPING, require_inside, shown_path
 from nscale_cli.runs.rows import Row
+from nscale_cli.values import frozen
 
 PLAN_VERSION = 1
 LAST_LINE = "]}"
 _MAX_LINE_BYTES = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunDirectory:
     """Where a run is: images in `path`, where a user looks for them; bookkeeping in `path`/run."""
 
@@ -50,7 +51,7 @@ class RunDirectory:
         return sorted(self.bookkeeping.glob("journal*.jsonl"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PlanHeader:
     """What holds for all rows.
 
@@ -63,7 +64,7 @@ class PlanHeader:
     axes: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PlannedRow:
     """A row with its key, its place in the plan (from 1), and its path.
 

@@ -6,11 +6,12 @@ from typing import Any
 
 from nscale_cli.errors import Billed
 from nscale_cli.runs.journal import Event, EventKind
+from nscale_cli.values import frozen
 
 CUT_OFF = "cut_off"  # nothing is known of how the request ended
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ReceiptEntry:
     """One request: when it was sent, how it ended, and what it cost or may have cost, in USD."""
 

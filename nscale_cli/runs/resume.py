@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from hashlib import sha256
 from itertools import count
@@ -17,6 +17,7 @@ from nscale_cli.service.decode import flaw_of, sniff
 from nscale_cli.storage.disk import read_bounded
 from nscale_cli.storage.files import parts_in, publish_left, remove_quietly
 from nscale_cli.storage.names import EXTENSIONS, Target, disk_path, text_of
+from nscale_cli.values import frozen
 
 _MAX_IMAGE_BYTES = 512 * 1024 * 1024
 
@@ -30,7 +31,7 @@ class Action(StrEnum):
     LEAVE = "leave"  # listed, and left alone
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ResumeOptions:
     """What the user allows. `redo` are ids, keys or numbers of rows to buy once more."""
 
@@ -39,7 +40,7 @@ class ResumeOptions:
     retry_billed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Decision:
     """What happens to a row; where it is left alone, why, and what can be done about it."""
 

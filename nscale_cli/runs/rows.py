@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar
 
 from nscale_cli.errors import UsageError
 from nscale_cli.redact import excerpt
 from nscale_cli.request import ImageRequest, Size
+from nscale_cli.values import frozen
 
 MAX_MISTAKES = 20  # that are shown; the others are counted
 COLUMNS = ("prompt", "id", "model", "size", "n", "out")
@@ -17,7 +18,7 @@ _SHORTEST_TELLING = 3  # letters; of shorter names, half of all others are one l
 _Value = TypeVar("_Value")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RowDefaults:
     """What a row asks for where it does not say so itself."""
 
@@ -28,7 +29,7 @@ class RowDefaults:
     send_size: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RawRow:
     """A row as it is written: `values` by column; `line` (from 1) is where it begins."""
 
@@ -36,7 +37,7 @@ class RawRow:
     values: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Row:
     """A request, and what the row says about the file that it becomes.
 
@@ -52,7 +53,7 @@ class Row:
     service: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Mistake:
     """What is wrong in a file: its line (from 1), and its column where one is to blame."""
 

@@ -4,7 +4,6 @@ import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,12 +11,13 @@ from nscale_cli.errors import UsageError
 from nscale_cli.redact import excerpt
 from nscale_cli.runs.plan import RunDirectory
 from nscale_cli.storage.lock import Locked, locked, owner_of
+from nscale_cli.values import frozen
 
 _MAX_SHARDS = 100_000
 _HINT = "such as 2/4, or auto in a job of Slurm, Kubernetes or GNU parallel"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Shard:
     """Part `number` (from 1) of `count` of a run; 1 of 1 is all of it."""
 

@@ -9,6 +9,7 @@ from nscale_cli.runs.ledger import Place
 from nscale_cli.runs.plan import PlannedRow, RunDirectory
 from nscale_cli.runs.resume import missing_files
 from nscale_cli.runs.states import RowHistory, RowState, RowStates
+from nscale_cli.values import frozen
 
 # Of several failures without one image, the gravest speaks for the run.
 _GRAVEST_FIRST = (
@@ -28,7 +29,7 @@ _GRAVEST_FIRST = (
 _CODES = {code.label: code for code in ExitCode}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RowOutcome:
     """Where one row is. `code` is None where nothing failed: it is saved, or was never sent."""
 

@@ -5,10 +5,11 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from nscale_cli.config.settings import KNOWN_MODELS, SANDBOX_MODELS
 from nscale_cli.request import Size
+from nscale_cli.values import frozen
 
 CREATED = 1677652288  # seconds since 1970; fixed, so that a reply is always the same bytes
 MAX_SIDE_PIXELS = 4096
@@ -19,7 +20,7 @@ _EXAMPLE_PRICES = {KNOWN_MODELS[0]: 0.0013, KNOWN_MODELS[1]: 0.003}
 _OTHER_PRICE = 0.001
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Answer:
     """One HTTP answer. `sent_bytes`: only so much of the body is sent before the connection ends.
 
@@ -34,7 +35,7 @@ class Answer:
     sent_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Picture:
     """What a picture is drawn from; it is drawn when its bytes are asked for."""
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from types import TracebackType
@@ -26,6 +26,7 @@ from nscale_cli.sandbox.scenarios import (
     too_many,
 )
 from nscale_cli.terminal.time import SLICE_SECONDS
+from nscale_cli.values import frozen
 
 HOST = "127.0.0.1"
 _MAX_REQUEST_BYTES = 16 * 1024 * 1024
@@ -40,7 +41,7 @@ _BAD_LENGTH = error(400, "BAD_REQUEST", "INVALID_REQUEST", "The length of the re
 _TOO_LARGE = error(413, "TOO_LARGE", "INVALID_REQUEST", "The request is larger than 16 MiB")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ReceivedRequest:
     """A request as it came: header names are in lower case."""
 

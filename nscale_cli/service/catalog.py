@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +35,7 @@ from nscale_cli.service.models import (
 )
 from nscale_cli.storage.disk import read_bounded
 from nscale_cli.storage.private_files import replace_file
+from nscale_cli.values import frozen
 
 if TYPE_CHECKING:  # what a Tab does without
     from nscale_cli.connection import Connection
@@ -61,7 +61,7 @@ class NoList(RequestRefused):
     """The service does not say which models it has; it may make images all the same."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Listing:
     """A list, and where it is one of before: why there is none of now."""
 
@@ -69,7 +69,7 @@ class Listing:
     stale_reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class KeyCheck:
     """What the service said. `valid` is None where it said nothing about the key."""
 

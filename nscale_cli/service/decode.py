@@ -5,11 +5,11 @@ import json
 import re
 import struct
 from contextlib import suppress
-from dataclasses import dataclass
 from mmap import mmap
 
 from nscale_cli.redact import excerpt
 from nscale_cli.request import GeneratedImage, Size
+from nscale_cli.values import frozen
 
 Buffer = bytes | bytearray | mmap
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -22,7 +22,7 @@ _MAX_SEGMENTS = 10_000  # of a JPEG before its size; far more than any metadata 
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class InvalidItem:
     """An item of the reply that is no image: why, and its bytes or its address if it had any."""
 

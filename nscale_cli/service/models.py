@@ -4,13 +4,13 @@ import difflib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from nscale_cli.config.settings import KNOWN_MODELS
 from nscale_cli.redact import Redactor
 from nscale_cli.service.decode import parse_json
 from nscale_cli.service.prices import amount
+from nscale_cli.values import frozen
 
 Scalar = str | int | float | bool | None
 
@@ -28,7 +28,7 @@ _FAMILIES = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Model:
     """One entry of a list. `fields` are its scalar values; inner ones as `pricing.output`."""
 
@@ -52,7 +52,7 @@ class Model:
         return looks_like_images(self.id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ModelList:
     """The models of the service at `base_url`, as it listed them at `fetched_at`."""
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from nscale_cli.errors import (
 from nscale_cli.redact import Redactor, excerpt
 from nscale_cli.service.decode import images_in, parse_json
 from nscale_cli.service.transport_errors import check_usage
+from nscale_cli.values import frozen
 
 _CREDIT_MARKERS = ("insufficient_credit", "insufficient_quota", "insufficient_funds")
 MAX_COMPLAINT_BYTES = 64 * 1024
@@ -32,7 +33,7 @@ _VERSION_PART = re.compile(r"/v[0-9]")
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-correlation-id", "cf-ray")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Reply:
     """An answer of the service: header names are in lower case."""
 
@@ -49,7 +50,7 @@ class Reply:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Complaint:
     """The error object of a reply, whichever of the service's shapes it came in."""
 

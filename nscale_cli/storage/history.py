@@ -9,7 +9,7 @@ import json
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from nscale_cli.request import Size
 from nscale_cli.storage import history_search
 from nscale_cli.storage.history_file import COMPANIONS, Database, set_aside_files, transaction
 from nscale_cli.storage.history_search import Row
+from nscale_cli.values import frozen
 
 if TYPE_CHECKING:
     import sqlite3
@@ -33,7 +34,7 @@ _COLUMNS = (
 _INSERT = f"INSERT INTO images ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' for _ in _COLUMNS)})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HistoryEntry:
     """One saved image and the request that made it.
 
@@ -63,7 +64,7 @@ class HistoryEntry:
     run: Path | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HistoryQuery:
     """What to look for: the newest `limit` entries that have all of it."""
 

@@ -6,7 +6,6 @@ import re
 import string
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from nscale_cli.errors import UsageError
 from nscale_cli.redact import excerpt
 from nscale_cli.request import ImageRequest
+from nscale_cli.values import frozen
 
 EXTENSIONS = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 _FORMAT_OF_SUFFIX = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
@@ -74,7 +74,7 @@ def _kept(text: str) -> Iterator[str]:
         yield character if in_word or character in "_.-" else "-"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Target:
     """Where the images of one run go: a path with fields to be filled in for each of them.
 

@@ -3,18 +3,18 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from mmap import mmap
 from pathlib import Path
 
 from nscale_cli.errors import NotSaved
 from nscale_cli.storage.files import PartFile
+from nscale_cli.values import frozen
 
 # Of one file: its bytes are on a disk as well, which may fail before the last of them came.
 MAX_HELD_BYTES = 2 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Saved:
     """Where a file is; `failure` is why that is not the place it was meant for."""
 

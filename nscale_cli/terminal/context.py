@@ -8,6 +8,7 @@ from nscale_cli.errors import UsageError
 from nscale_cli.terminal.signals import Interrupts
 from nscale_cli.terminal.streams import Terminal
 from nscale_cli.terminal.time import Clock
+from nscale_cli.values import frozen
 
 _PLAIN = ("model", "prompt", "size", "count")  # options and arguments that hold no secret
 
@@ -48,7 +49,7 @@ def _current_directory() -> Path:
         return Path()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Environment:
     """Everything that a command may use besides its own arguments.
 

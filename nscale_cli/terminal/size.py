@@ -4,13 +4,14 @@ import os
 import struct
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from nscale_cli.values import frozen
 
 _DEFAULT_COLUMNS = 80
 _LINES_WITHOUT_TERMINAL = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TerminalSize:
     """The size in character cells; `cell_pixels` is (width, height) of one, where it is known."""
 

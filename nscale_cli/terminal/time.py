@@ -3,9 +3,10 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
+
+from nscale_cli.values import frozen
 
 Result = TypeVar("Result")
 SLICE_SECONDS = 0.25
@@ -52,7 +53,7 @@ def _now() -> datetime:
     return datetime.now(UTC).astimezone()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Clock:
     """What tells the time and waits: seconds since some moment, a wait, the local date.
 

@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations, islice
 from statistics import median
 
 from nscale_cli.output.report.cells import Cell, Kind, Run
 from nscale_cli.output.report.pictures import HASH_BITS, distance
+from nscale_cli.values import frozen
 
 Hashes = Mapping[str, int]  # of a row's picture, by the row's key
 
@@ -16,7 +16,7 @@ _NEARLY = 2  # bits; encoding alone may change so many
 _CHANCE = 4  # bits by which values must differ more than repeats do
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Effect:
     """How far the pictures of a model lie apart when one setting changes, and when none does.
 
@@ -49,7 +49,7 @@ class Effect:
         return f"{apart}; -n 2 would tell that from chance" if self.is_visible else apart
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OtherSize:
     """A model that answers one size with another; `count` of its pictures did."""
 
@@ -64,7 +64,7 @@ class OtherSize:
         return f"size: asked {self.asked}, came {self.came}{_at(self.where)} ({pictures})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Drift:
     """One picture of an older run and the same request's picture now."""
 

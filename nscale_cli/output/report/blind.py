@@ -4,20 +4,21 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import combinations
 from random import Random
 from string import ascii_uppercase
 
 from nscale_cli.errors import UsageError
 from nscale_cli.output.report.cells import Cell, Kind, Run
+from nscale_cli.values import frozen
 
 VERSION = 1
 _CONTESTS = ((Kind.SERVICE, Kind.MODEL), (Kind.FIELD,), (Kind.SIZE,))
 _SALT_BYTES = 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Ballot:
     """Pictures that were asked for alike: `rows` and `contestants` by letter, in its order."""
 
@@ -26,7 +27,7 @@ class Ballot:
     contestants: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Pair:
     """Two pictures of a ballot, by their letters, to choose from."""
 
@@ -35,7 +36,7 @@ class Pair:
     right: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Key:
     """Who stands behind the letters. `data` is the key's file, whose SHA-256 seals it."""
 

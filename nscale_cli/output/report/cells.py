@@ -1,13 +1,13 @@
 """A run as a report sees it: axes, and one cell for each image that was asked for."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from nscale_cli.errors import Billed
 from nscale_cli.redact import clean
 from nscale_cli.request import SavedImage, Size
+from nscale_cli.values import frozen
 
 _JOINERS = "\u200c\u200d"  # they shape Persian, Hindi and emoji, and can do no harm in a picture
 _MAX_LINES = 200
@@ -33,7 +33,7 @@ class State(StrEnum):
     NOT_SENT = "not sent"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Axis:
     """One thing that varies over a run, or could: `name` is the kind's, or the field's own."""
 
@@ -52,7 +52,7 @@ class Axis:
         return f"{readable(self.name)} {value}" if self.kind in (Kind.FIELD, Kind.SAMPLE) else value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Failure:
     """Why there is no image: `code` is the name of an exit code."""
 
@@ -68,7 +68,7 @@ class Failure:
         return words[self.billed]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Cell:
     """One image that was asked for. `at` holds the index of its value on each axis of the run."""
 
@@ -87,7 +87,7 @@ class Cell:
         return self.image.size if self.image else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Run:
     """All that was asked for in one directory; the cells are in the order of the plan.
 

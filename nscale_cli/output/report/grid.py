@@ -1,13 +1,14 @@
 """Which axes of a run become columns and which rows, and what stands where."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby, product
 from math import prod
 
 from nscale_cli.errors import UsageError
 from nscale_cli.output.report.cells import Axis, Cell, Kind, Run
 from nscale_cli.redact import excerpt
+from nscale_cli.values import frozen
 
 MAX_COLUMNS = 8  # more are hard to see side by side; one axis alone may have more
 _MAX_STACK = 3  # so many pictures may stand in one column; more follow each other in a gallery
@@ -16,7 +17,7 @@ _ALL = slice(None)
 _AS_ROWS = (Kind.PROMPT, *_AS_COLUMNS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Span:
     """A heading over `length` neighbouring columns or rows, the first of which is `start`."""
 
@@ -31,7 +32,7 @@ class Span:
         return self.axis.label(self.value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Grid:
     """Rows and columns of a run; the outer axis comes first, and the inner ones nest in it.
 

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from os import fsencode
 from pathlib import Path
@@ -17,6 +17,7 @@ from nscale_cli.output.report.cells import Cell, Run, State, readable, readable_
 from nscale_cli.output.report.grid import Grid, Span
 from nscale_cli.output.report.pictures import HASH_BITS
 from nscale_cli.output.report.thumbnails import MAX_ON_PAGE, Shown
+from nscale_cli.values import frozen
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -36,7 +37,7 @@ BLIND_NAME = "blind.html"
 Values = dict[str, object]  # of a template
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Content:
     """What a page shows beside the cells: their pictures, and what was found out about them.
 

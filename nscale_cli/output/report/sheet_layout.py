@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from math import ceil, sqrt
 from pathlib import Path
@@ -13,6 +13,7 @@ from nscale_cli.output.report.fonts import Fonts, width
 from nscale_cli.output.report.grid import Grid, Span
 from nscale_cli.output.report.labels import packed, wrap
 from nscale_cli.request import Size
+from nscale_cli.values import frozen
 
 MAX_SIDE = 8192  # pixels; many programs open nothing larger
 MAX_PIXELS = 40_000_000
@@ -29,7 +30,7 @@ _SHRINK = 0.9
 _SQUARE = Size(width=1, height=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Text:
     """Lines of text; (x, y) is the upper left corner."""
 
@@ -51,7 +52,7 @@ class Text:
         return self.line_height * len(self.lines)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Place:
     """Where a cell's picture, or what stands for it, is drawn. `cell` is None if never asked."""
 
@@ -62,7 +63,7 @@ class Place:
     height: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Rule:
     """A thin level line."""
 
@@ -71,7 +72,7 @@ class Rule:
     width: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Sheet:
     """One picture file, in pixels."""
 

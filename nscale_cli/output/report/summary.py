@@ -3,19 +3,19 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from statistics import median
 
 from nscale_cli.output.images import amount
 from nscale_cli.output.report import words
 from nscale_cli.output.report.cells import Cell, Kind, Run, State, readable
+from nscale_cli.values import frozen
 
 _HEADER = ("saved", "median", "worst", "true size", "bytes", "cost", "failed")
 _BY = (Kind.SERVICE, Kind.MODEL, Kind.SIZE)
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#!|~@&$^])")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Line:
     """What came of one model at one size: `names` are the values that the line is for."""
 

@@ -2,12 +2,12 @@
 
 import base64
 import io
-from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING
 
 from nscale_cli.output.report.pictures import decode, encode
 from nscale_cli.request import SavedImage
+from nscale_cli.values import frozen
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -20,7 +20,7 @@ _IN_MEMORY = 32_000_000  # bytes; a page's pictures
 _TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Shown:
     """A picture as a page has it inside: a `data:` address, and its size in pixels."""
 

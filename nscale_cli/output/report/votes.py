@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 from math import sqrt
@@ -10,6 +9,7 @@ from math import sqrt
 from nscale_cli.errors import UsageError
 from nscale_cli.output.report.blind import Key
 from nscale_cli.redact import excerpt
+from nscale_cli.values import frozen
 
 TOO_FEW = "too few votes to tell"
 _Z = 1.959964  # of a normal distribution: 95 % lie within so many deviations
@@ -25,7 +25,7 @@ class Choice(StrEnum):
     NEITHER = "neither"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Vote:
     """One voter's word on one pair of a ballot."""
 
@@ -36,7 +36,7 @@ class Vote:
     choice: Choice
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Interval:
     """A share of wins, and between what it lies with 95 % confidence (Wilson)."""
 
@@ -50,7 +50,7 @@ class Interval:
         return not self.low <= 0.5 <= self.high
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Standing:
     """How one contestant did. `strength` (Bradley-Terry) sums to 1 over all, or is not known."""
 
@@ -67,7 +67,7 @@ class Standing:
         return wilson(self.wins, self.wins + self.losses)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Outcome:
     """What all votes say: the standings, the best first, and a verdict in a sentence."""
 

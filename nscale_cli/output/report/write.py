@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -26,12 +26,13 @@ from nscale_cli.output.report.sheet import draw
 from nscale_cli.output.report.sheet_layout import DEFAULT_CELL, lay_out
 from nscale_cli.storage.files import remove_quietly, replace_whole
 from nscale_cli.storage.private_files import replace_file
+from nscale_cli.values import frozen
 
 TABLE_NAME, KEY_NAME = "table.md", "key.json"
 _NUMBERED = re.compile(r"(sheet-[0-9]+\.png|index-[0-9]+\.html)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ReportOptions:
     """What is drawn, and how: `rows` and `columns` name axes, `cell` is a side in pixels."""
 
@@ -43,7 +44,7 @@ class ReportOptions:
     embed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Report:
     """What was written. `without_font` are labels that the sheet could not have."""
 

@@ -2,8 +2,10 @@
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
+
+from nscale_cli.values import frozen
 
 XMP_KEYWORD = "XML:com.adobe.xmp"  # of the text of a PNG, and the name of the block elsewhere
 MAX_PARTS = 100_000  # of one file: chunks, segments, padding; no loop over them takes longer
@@ -14,7 +16,7 @@ class CannotHold(ValueError):
     """The file has no place for metadata of ours; the text says why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Blocks:
     """What was found in one file. `texts` are a PNG's, by their keywords.
 

@@ -6,7 +6,6 @@ They never hold a key, a user's name, a path, or the name of this machine.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from nscale_cli import __version__
@@ -15,6 +14,7 @@ from nscale_cli.redact import clean
 from nscale_cli.storage.metadata import png, xmp
 from nscale_cli.storage.metadata.blocks import XMP_KEYWORD, CannotHold
 from nscale_cli.storage.metadata.formats import FORMATS, format_of, read_blocks
+from nscale_cli.values import frozen
 
 TOOL = f"nscale {__version__}"
 ORIGINAL_SHA256 = (xmp.OURS, "OriginalSHA256")
@@ -30,7 +30,7 @@ _PARAMETER_NAMES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Origin:
     """What made an image: the request's body as it was sent, when, and to which host."""
 
@@ -39,7 +39,7 @@ class Origin:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Stripped:
     """A file without marks of ours. `is_original` is None where they did not say what was."""
 

@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from nscale_cli.storage.metadata import exif, marks, png, xmp
 from nscale_cli.storage.metadata.blocks import Blocks
 from nscale_cli.storage.metadata.comfyui import read_graph
 from nscale_cli.storage.metadata.formats import read_blocks
+from nscale_cli.values import frozen
 
 _MAX_LAST_LINE = 20_000  # characters of `Key: value` pairs
 # Each repetition has its bound: what does not match must not take the square of its length.
@@ -39,7 +39,7 @@ _MFLUX_FIELDS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Finding:
     """What one writer left in a file. `fields` are `prompt`, `model`, `size`, `seed` and so on.
 
@@ -50,7 +50,7 @@ class Finding:
     fields: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Metadata:
     """What a file says. `credentials`: it has Content Credentials, which nobody verified."""
 
