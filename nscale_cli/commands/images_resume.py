@@ -45,7 +45,7 @@ def resume(
     folder = RunDirectory(path=environment.path(disk_path(directory)))
     header = require_header(folder)
     if header.base_url == SANDBOX and service.base_url is None and service.profile is None:
-        service = replace(service, sandbox=True)  # which no key goes to
+        service = service.but(sandbox=True)  # which no key goes to
     asked = RunCommand(
         name="images resume",
         run=folder,
