@@ -446,13 +446,6 @@ MUTANTS = (
         "tests/faults/test_d_arriving.py -k fills_up",
     ),
     Mutant(
-        "strict-stream",
-        "service/decode.py",
-        "b64decode(letters, validate=True)",
-        "b64decode(letters, validate=False)",
-        "tests/service/test_reply_stream.py",
-    ),
-    Mutant(
         "cut-image",
         "service/decode.py",
         "return None if ends(data) else",

@@ -176,6 +176,16 @@ class ReplySink:
 
         With `final` nothing more is taken from now on.
         """
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                return self._aborted(final=final)
+            except MemoryError:  # it may be there again in a moment
+                if tries == _MAX_TRIES:
+                    raise
+
+    def _aborted(self, *, final: bool) -> Collected:
         if not self._lock.acquire(timeout=_MAX_WAIT_SECONDS):
             return Collected(images=(*self.images, *self._images.without_name()))
         try:
@@ -212,6 +222,9 @@ class ReplySink:
                 self._start += data
                 return
             self._read_start()
+        self._take(data)
+
+    def _take(self, data: bytes) -> None:
         before = self._stream.byte_count
         try:
             if self._failure is None:
@@ -226,10 +239,9 @@ class ReplySink:
             raise too_large(MAX_TEXT_BYTES)
 
     def _read_start(self) -> None:
-        if self._start is not None:
-            data, self._start = bytes(self._start), None
-            if data:
-                self._read(data)
+        if self._start:
+            self._take(bytes(self._start))
+        self._start = None  # only now: nothing has it before, should memory run out
 
     def _whole(self) -> Iterator[bytes | bytearray]:
         """Yield the reply as it came."""

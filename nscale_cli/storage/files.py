@@ -110,7 +110,7 @@ class PartFile:
     def read(self) -> Iterator[bytes]:
         """Yield what was written, in pieces, from the disk."""
         if self._descriptor is None:
-            with self.path.open("rb") as file:
+            with (self._name or self.path).open("rb") as file:
                 yield from iter(lambda: file.read(_READ_BYTES), b"")
             return
         position = 0

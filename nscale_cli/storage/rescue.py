@@ -128,7 +128,7 @@ class PaidFile:
                 continue
             for copy in self._whole_copies:
                 copy.discard()
-            self._held = []
+            self._held = None  # from now on it is read from where it is
             return Saved(path=path, failure=self._failures[0] if self._failures else None)
         return self._last_resort(wanted.name)
 
