@@ -44,11 +44,11 @@ def names(directory: Path) -> set[str]:
     return {path.name for path in directory.iterdir()} - {f"{n}.png" for n in range(100)}
 
 
-def test_a_report_is_a_sheet_a_page_and_two_tables(tmp_path: Path) -> None:
+def test_a_report_is_a_sheet_a_page_and_a_table(tmp_path: Path) -> None:
     """And says where the first two are."""
     report = report_of(drawn(make_run(), tmp_path), tmp_path)
 
-    assert names(tmp_path) == {"index.html", "sheet.png", "table.md", "results.csv"}
+    assert names(tmp_path) == {"index.html", "sheet.png", "table.md"}
     assert (report.page, report.sheets) == (tmp_path / "index.html", (tmp_path / "sheet.png",))
 
 
@@ -58,11 +58,11 @@ def test_a_report_is_a_sheet_a_page_and_two_tables(tmp_path: Path) -> None:
 def test_a_sheet_or_a_page_can_be_left_out(
     tmp_path: Path, options: ReportOptions, left_out: str
 ) -> None:
-    """The tables are always there, and so is what was found out."""
+    """The table is always there, and so is what was found out."""
     run = drawn(make_run(fields={"seed": "12"}), tmp_path)
     report = report_of(run, tmp_path, options)
 
-    assert left_out not in names(tmp_path) and len(names(tmp_path)) == 3
+    assert left_out not in names(tmp_path) and len(names(tmp_path)) == 2
     assert len(report.notes) == 2
 
 
