@@ -1,6 +1,5 @@
 """What `images generate` made, or would make: lines on stderr, paths or data on stdout."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 from nscale_cli.errors import Billed, ExitCode, NscaleError
 from nscale_cli.jobs.result import GenerateResult
 from nscale_cli.output.history import moment_text
+from nscale_cli.output.json import readable
 from nscale_cli.output.result import NO_IMAGES, Result
 from nscale_cli.redact import excerpt
 from nscale_cli.request import ImageRequest, SavedImage
@@ -119,7 +119,7 @@ class Planned(Result):
         return [
             f"POST {plan.url}",
             f"Authorization: Bearer [hidden, from {excerpt(plan.key_source)}]",
-            json.dumps(plan.request.body, indent=2, ensure_ascii=False),
+            readable(plan.request.body, indent=2),
             *(f"would save {path}" for path in plan.paths),
             f"price: {_price(plan)}",
         ]

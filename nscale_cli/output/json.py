@@ -43,3 +43,13 @@ def _error_data(error: NscaleError, redactor: Redactor) -> dict[str, object]:
         "http_status": error.http_status,
         "request_id": redact(error.request_id) if error.request_id else None,
     }
+
+
+def readable(content: object, *, indent: int | None = None) -> str:
+    """Return `content` as JSON in its own script, but for what a terminal could act on."""
+    text = json.dumps(content, indent=indent, ensure_ascii=False)
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text
+    )

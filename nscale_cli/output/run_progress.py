@@ -1,6 +1,5 @@
 """How a run goes on, as the user hears of it: one changing line, or a line for each row."""
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from nscale_cli.errors import SavedElsewhere, StdoutFailed
 from nscale_cli.jobs.job import JobResult
 from nscale_cli.output.images import saved_line
+from nscale_cli.output.json import readable
 from nscale_cli.redact import excerpt
 from nscale_cli.request import SavedImage
 from nscale_cli.runs.comparison import CELL_FIELD
@@ -82,7 +82,7 @@ class RunProgress:
         """Write the journal's new lines to stdout, where they are wanted there."""
         if self._lines:
             for event in events:
-                self.answer(json.dumps(dict(event.data), ensure_ascii=False))
+                self.answer(readable(dict(event.data)))
 
     def finished(self, planned: PlannedRow, result: JobResult, usd: float | None) -> None:
         """Tell of a row: paths to stdout, and to stderr what is new for whoever reads there."""

@@ -6,7 +6,7 @@ import select
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, TextIO, cast
 
@@ -345,7 +345,9 @@ def _divert(standard: TextIO | None, *, from_stream: Stream | None) -> None:
 
     The interpreter flushes it at exit, and would end with an exit code of its own.
     """
-    if standard is not None and standard is from_stream:
+    if standard is None or standard is not from_stream:
+        return
+    with suppress(OSError):  # the exit code is all that is lost then
         os.dup2(os.open(os.devnull, os.O_WRONLY), standard.fileno())
 
 
