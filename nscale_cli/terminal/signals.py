@@ -96,10 +96,10 @@ class Interrupts:
             self._raise(number)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self._over or self._is_same_stop(number):
+            return
         if _would_disguise(frame):
             _thread.start_new_thread(_send_again, (signal.Signals(number),))
-            return
-        if self._over or self._is_same_stop(number):
             return
         if self._on_hold is None:
             self._raise(number)
