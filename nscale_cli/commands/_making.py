@@ -16,7 +16,16 @@ from nscale_cli.terminal.streams import descriptor_named, is_terminal
 from nscale_cli.values import frozen
 
 if TYPE_CHECKING:
+    from nscale_cli.connection import Connection
+    from nscale_cli.jobs.budget import Budget
+    from nscale_cli.jobs.prices import PriceList
     from nscale_cli.output.result import Result
+    from nscale_cli.preview.show import Preview
+    from nscale_cli.preview.styles import PreviewOptions
+    from nscale_cli.terminal.streams import Terminal
+
+# Of PNG: three bytes, and a third more in base64. Few images take as much.
+_REPLY_BYTES_PER_PIXEL = 4
 
 
 @frozen
@@ -60,9 +69,7 @@ def _made(
     preview_options = read_preview_options(wanted.how, settings)
     with connected(terminal, settings, wanted.service, wanted.retries) as connection:
         from nscale_cli.jobs.budget import Budget
-        from nscale_cli.jobs.generate import Order, run_generate
         from nscale_cli.jobs.prices import PriceList
-        from nscale_cli.output.images import Generated, Planned
 
         environment.invocation.tell(base_url=connection.base_url)
         prices = PriceList([request.model], connection, terminal, environment.clock)
@@ -71,33 +78,56 @@ def _made(
             budget = Budget.asked(wanted.max_cost, prices, request)
         if wanted.place.dry_run:
             from nscale_cli.jobs.dry_run import make_plan
+            from nscale_cli.output.images import Planned
 
             return Planned(command=command, plan=make_plan(request, connection, target, prices))
-        shown = None
-        if wanted.preview:
-            from nscale_cli.preview.show import Preview
-
-            # It asks the terminal, while other things are done.
-            shown = Preview(preview_options, terminal)
-        marker = make_marker(terminal, settings, wanted.record, connection)
-        recorder = make_recorder(terminal, settings, wanted.record, connection, prices)
-        ahead = [each for each in (shown and shown.load, recorder and recorder.prepare) if each]
-        order = Order(
-            request=request,
-            connection=connection,
-            target=target,
-            prices=prices,
-            budget=budget,
-            force=wanted.place.force,
-            marker=marker,
-            meanwhile=lambda: [each() for each in ahead],
+        return _bought(
+            request,
+            wanted,
+            target,
+            settings,
+            environment,
+            connection,
+            prices,
+            budget,
+            _begin_preview(preview_options, terminal) if wanted.preview else None,
         )
-        directories = prepare(target, count=request.count) if target else ()
-        made = run_generate(order, environment)
-        if not made.images:
-            remove_directories(directories)
+
+
+def _bought(
+    request: ImageRequest,
+    wanted: MakingOptions,
+    target: Target | None,
+    settings: Settings,
+    environment: Environment,
+    connection: "Connection",
+    prices: "PriceList",
+    budget: "Budget | None",
+    shown: "Preview | None",
+) -> "Result":
+    from nscale_cli.jobs.generate import Order, run_generate
+    from nscale_cli.output.images import Generated
+
+    terminal = environment.terminal
+    _warn_of_a_large_reply(request, terminal)
+    recorder = make_recorder(terminal, settings, wanted.record, connection, prices)
+    ahead = [each for each in (shown and shown.load, recorder and recorder.prepare) if each]
+    order = Order(
+        request=request,
+        connection=connection,
+        target=target,
+        prices=prices,
+        budget=budget,
+        force=wanted.place.force,
+        marker=make_marker(terminal, settings, wanted.record, connection),
+        meanwhile=lambda: [each() for each in ahead],
+    )
+    directories = prepare(target, count=request.count) if target else ()
+    made = run_generate(order, environment)
+    if not made.images:
+        remove_directories(directories)
     return Generated(
-        command=command,
+        command=environment.invocation.command,
         made=made,
         cwd=environment.cwd,
         raw=target is None,
@@ -105,6 +135,23 @@ def _made(
         open_viewer=wanted.how.open_viewer,
         recorder=recorder,
     )
+
+
+def _begin_preview(preview_options: "PreviewOptions", terminal: "Terminal") -> "Preview":
+    from nscale_cli.preview.show import Preview
+
+    return Preview(preview_options, terminal)  # asks the terminal, while other things are done
+
+
+def _warn_of_a_large_reply(request: ImageRequest, terminal: "Terminal") -> None:
+    from nscale_cli.service.reply_stream import MAX_REPLY_BYTES
+
+    pixels = request.count * request.size.width * request.size.height
+    if pixels * _REPLY_BYTES_PER_PIXEL > MAX_REPLY_BYTES:
+        terminal.warn(
+            f"the reply may be larger than the {MAX_REPLY_BYTES >> 30} GiB that are read of one; "
+            "what does not fit is paid for and lost: ask for fewer images at once (-n)"
+        )
 
 
 def _skipped(

@@ -161,9 +161,13 @@ class Buyer:
             errors=(*earlier, *errors),
             elapsed_seconds=self.clock.monotonic() - progress.start,
             created_at=self.clock.now(),
-            request_id=reply.request_id if reply else None,
+            request_id=self._shown(reply.request_id) if reply else None,
             crash=crash,
         )
+
+    def _shown(self, request_id: str | None) -> str | None:
+        """Return what the service calls a request, without a key that it may have put there."""
+        return None if request_id is None else self.store.redactor.redact(request_id)
 
 
 def _images(progress: JobProgress) -> tuple[SavedImage, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from nscale_cli.sandbox.scenarios import Answer
 from nscale_cli.sandbox.server import Sandbox
 from tests.conftest import KEY, Cli, ScriptedServer, Stream, images_reply
 
@@ -570,3 +571,16 @@ def test_a_folder_elsewhere_is_named_whole(
     outcome = generate("cat", "-z", "64x64", "-o", f"{folder}/cat.png")
 
     assert f"saved {folder}/cat.png  64x64" in outcome.stderr
+
+
+def test_an_order_that_may_not_fit_into_one_reply_is_warned_of(
+    against: Cli, server: ScriptedServer
+) -> None:
+    """Before it is paid for."""
+    server.answers = [Answer(status=400)]
+
+    outcome = against(server, "cat", "-n", "200", "-z", "4096x4096")
+
+    assert outcome.stderr.startswith("warning: the reply may be larger than the 2 GiB")
+    assert "-n" in outcome.stderr.splitlines()[0]
+    assert "may be larger" not in against(server, "cat", "-n", "8", "-z", "2048x2048").stderr
