@@ -32,7 +32,7 @@ Shoot = Callable[..., Photograph]
 def picture(name: str) -> Image.Image:
     """Return one of the sandbox's pictures."""
     width, height = SHAPES[name]
-    return draw(prompt=name, model="m", width=width, height=height, index=0)
+    return draw(prompt=name, model=name, width=width, height=height, index=0)
 
 
 @pytest.fixture(scope="module")
