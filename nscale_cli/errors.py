@@ -253,6 +253,12 @@ class StdoutFailed(NscaleError):
     code = ExitCode.STDOUT_FAILED
 
 
+class HistoryUnavailable(NscaleError):
+    """The history cannot be read or written now; the file is left as it is."""
+
+    code = ExitCode.CONFIGURATION
+
+
 class Stopped(NscaleError):
     """A signal ended the run; the instance's `code` is 128 plus the signal's number."""
 

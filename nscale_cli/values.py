@@ -4,7 +4,7 @@ A dataclass has its methods compiled when its module is loaded. A hundred of the
 of what a Tab, a page of help or one image costs; here the methods are the same few for all.
 """
 
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
 from typing import Any, TypeVar, dataclass_transform
 
 Kind = TypeVar("Kind")
@@ -57,7 +57,7 @@ def _repr(self: Any) -> str:
 
 
 def _refuse(self: Any, name: str, *_content: object) -> None:
-    raise AttributeError(f"{name} of a {type(self).__name__} cannot be changed")
+    raise FrozenInstanceError(f"{name} of a {type(self).__name__} cannot be changed")
 
 
 _METHODS = {

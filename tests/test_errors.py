@@ -26,6 +26,7 @@ TABLE = {
     "NotSaved": (21, "yes"),
     "Incomplete": (22, "yes"),
     "StdoutFailed": (23, "yes"),
+    "HistoryUnavailable": (3, "no"),
 }
 
 

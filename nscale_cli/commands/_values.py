@@ -24,6 +24,14 @@ class Options:
         """Refuse: what the command line said stays as it is."""
         raise AttributeError(f"{name} cannot be set")
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether each option has the same value."""
+        return type(other) is type(self) and other.__dict__ == self.__dict__
+
+    def __hash__(self) -> int:
+        """Return what equal values share."""
+        return hash(type(self))
+
     @classmethod
     def fields(cls) -> dict[str, Any]:
         """Return the annotation of each option by its name."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from nscale_cli.errors import ExitCode, NscaleError
+from nscale_cli.errors import HistoryUnavailable
 from nscale_cli.redact import excerpt
 from nscale_cli.storage.disk import CREATE, OWNER_ONLY
 from nscale_cli.storage.private_files import locked
@@ -52,12 +52,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX images_original_sha256 ON images (original_sha256)",
     ),
 )
-
-
-class HistoryUnavailable(NscaleError):
-    """The history cannot be read or written now; the file is left as it is."""
-
-    code = ExitCode.CONFIGURATION
 
 
 class Database:

@@ -2,7 +2,6 @@
 
 import inspect
 import typing
-from dataclasses import dataclass
 from typing import Annotated
 
 import pytest
@@ -10,12 +9,12 @@ import typer
 
 from nscale_cli.commands import _command, images_generate, images_show, models_list
 from nscale_cli.commands._command import command
+from nscale_cli.commands._values import Options
 from nscale_cli.terminal.context import Environment
 from nscale_cli.terminal.streams import Terminal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class Group(Options):
     """Two options that travel together, and a field that is no option."""
 
     size: Annotated[str, typer.Option("--size")] = "1x1"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from nscale_cli.errors import HistoryUnavailable
 from nscale_cli.request import Size
 from nscale_cli.storage import history_search
 from nscale_cli.storage.history import History, HistoryEntry, HistoryQuery
-from nscale_cli.storage.history_file import HistoryUnavailable
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, 123000, tzinfo=UTC)
 PROMPT = "A red fox in fresh snow"
