@@ -7,9 +7,11 @@ alone owns signals, deadlines, the terminal and the results; all it hears comes 
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Protocol
 
 from nscale_cli.jobs.job import Job, JobEvent, JobProgress, JobResult
@@ -77,6 +79,39 @@ class _Finished:
     result: JobResult
 
 
+class _Events:
+    """What the coordinator hears. A signal handler may tell of something, since it takes no lock.
+
+    Not `SimpleQueue.get(timeout=...)`: before Python 3.13 that waits for ever where a signal is
+    handled while the time ends.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing to tell."""
+        self._told: deque[JobEvent | _Finished] = deque()
+        self._bell = threading.Lock()  # held while there is nothing new
+        self._bell.acquire()
+
+    def tell(self, event: JobEvent | _Finished) -> None:
+        """Add an event, and wake the coordinator."""
+        self._told.append(event)
+        self.wake()
+
+    def wake(self) -> None:
+        """Let the coordinator look around."""
+        with suppress(RuntimeError):  # it was woken already
+            self._bell.release()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until there is something new, or for so long."""
+        self._bell.acquire(timeout=seconds)
+
+    def __iter__(self) -> Iterator[JobEvent | _Finished]:
+        """Take what was told, the oldest first."""
+        while self._told:
+            yield self._told.popleft()
+
+
 class Engine:
     """Runs jobs, each with a limit of `timeout_seconds`.
 
@@ -98,7 +133,7 @@ class Engine:
         self._work, self._policy, self._stop, self._notify = work, policy, stop, notify
         self._timeout_seconds, self._tick, self._monotonic = timeout_seconds, tick, monotonic
         self._tasks: SimpleQueue[JobProgress | None] = SimpleQueue()
-        self._events: SimpleQueue[JobEvent | _Finished | None] = SimpleQueue()
+        self._events = _Events()
         self._under_way: dict[JobProgress, None] = {}
         self._again: list[Job] = []
         self._exhausted = False
@@ -106,7 +141,7 @@ class Engine:
         self._looked_at = monotonic()
         self._announced = False
         self._stopped_at: float | None = None
-        stop.wakes(lambda: self._events.put(None))
+        stop.wakes(self._events.wake)
 
     def results(self, jobs: Iterable[Job]) -> Iterator[JobResult]:
         """Yield what came of each job, in the order in which they end.
@@ -119,13 +154,9 @@ class Engine:
             self._start_all(waiting)
             if not self._under_way and not self._has_more():
                 break
-            try:
-                event = self._events.get(timeout=SLICE_SECONDS)  # in which signals are heeded
-            except Empty:
-                event = None
-            yield from self._heed(event)
-            while not self._events.empty():  # what is here comes before any limit
-                yield from self._heed(self._events.get())
+            self._events.wait(SLICE_SECONDS)  # in which signals are heeded
+            for event in self._events:  # what is here comes before any limit
+                yield from self._heed(event)
             yield from self._overdue()
             yield from self._stopped()
             self._tick()
@@ -135,8 +166,8 @@ class Engine:
         """Return what came of all that is under way, without waiting for it any longer."""
         self._stop.event.set()
         results: list[JobResult] = []
-        while not self._events.empty():
-            results += self._heed(self._events.get())
+        for event in self._events:
+            results += self._heed(event)
         for progress in list(self._under_way):
             progress.give_up()
             results.append(self._give_up(progress, signal_number))
@@ -153,7 +184,7 @@ class Engine:
                 start=start,
                 deadline=start + self._timeout_seconds,
                 stop=self._stop.event,
-                tell=self._events.put,
+                tell=self._events.tell,
             )
             self._under_way[progress] = None
             if self._idle:
@@ -180,17 +211,16 @@ class Engine:
 
     def _serve(self) -> None:
         while (progress := self._tasks.get()) is not None:
-            self._events.put(_Finished(progress, self._work.run(progress.job, progress)))
+            self._events.tell(_Finished(progress, self._work.run(progress.job, progress)))
 
     def _dismiss(self) -> None:
         for _ in range(self._threads):
             self._tasks.put(None)
         self._threads = 0
 
-    def _heed(self, event: JobEvent | _Finished | None) -> Iterator[JobResult]:
+    def _heed(self, event: JobEvent | _Finished) -> Iterator[JobResult]:
         if isinstance(event, JobEvent):
             self._notify(event)
-        if not isinstance(event, _Finished):
             return
         self._idle += 1
         if event.progress not in self._under_way:

@@ -1,12 +1,19 @@
 """The engine, with work that needs no service: limits, signals, and results."""
 
+import os
+import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+
+import pytest
 
 from nscale_cli.errors import AnswerTimeout, Stopped
 from nscale_cli.jobs.job import Job, JobEvent, JobProgress, JobResult, Stage
 from nscale_cli.jobs.run import Engine, Policy, Stop
 from nscale_cli.request import ImageRequest, Size
+from nscale_cli.terminal.time import SLICE_SECONDS
 
 
 class Errand:
@@ -85,6 +92,34 @@ def test_a_worker_that_is_overdue_is_left_behind_and_replaced() -> None:
 
     assert [result.job.id for result in results] == ["0", "1", "2"]
     assert [bool(result.errors) for result in results] == [True, False, False]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signal comes from elsewhere there")
+def test_a_signal_that_takes_longer_than_the_wait_does_not_outlast_the_limit() -> None:
+    """Its handler returns after the wait was over, on which some waits have no end."""
+    handled, given_up = threading.Event(), threading.Event()
+
+    def handle(number: int, frame: object) -> None:
+        time.sleep(2 * SLICE_SECONDS)
+        handled.set()
+
+    def interrupt() -> None:
+        time.sleep(SLICE_SECONDS / 2)  # when the coordinator is in the middle of a wait
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    def errand(progress: JobProgress) -> None:
+        threading.Thread(target=interrupt).start()
+        given_up.wait(30)  # what else would end a wait without an end
+
+    before = signal.signal(signal.SIGUSR1, handle)
+    try:
+        (result,) = engine(errand, timeout_seconds=0.3).results(jobs(1))
+    finally:
+        given_up.set()
+        signal.signal(signal.SIGUSR1, before)
+
+    assert handled.is_set()
+    assert isinstance(result.errors[0], AnswerTimeout)
 
 
 def test_no_more_jobs_are_asked_for_than_may_begin() -> None:
