@@ -39,11 +39,43 @@ def test_the_guard_complains_of_what_grew_and_of_what_is_not_held() -> None:
 def test_many_orders_are_measured_beside_a_client_that_only_fetches(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Both get all they ask for, or there is no table."""
-    from tools.bench.many import print_table
+    """All of them get all they ask for, or there is no table."""
+    from tools.bench.many import Case, measure
 
-    print_table(rounds=1, jobs=4, workers=2)
+    measure(Case(jobs=4, workers=2, size="64x64", count=2), rounds=1)
 
-    *_, engine, control = capsys.readouterr().out.splitlines()
-    assert engine.startswith("| 4 orders, 2 threads | the engine | ")
-    assert control.startswith("| 4 orders, 2 threads | fetches and drops | ")
+    batch, engine, control = capsys.readouterr().out.splitlines()
+    name = "| 4 orders of 2 x 64x64, 2 threads |"
+    assert batch.startswith(f"{name} `images batch` | ")
+    assert engine.startswith(f"{name} the engine | ")
+    assert control.startswith(f"{name} fetches and drops | ")
+
+
+@pytest.mark.slow
+def test_a_service_that_refuses_too_many_at_once_is_measured_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A row that failed would end the measure."""
+    from tools.bench.many import Case, measure
+
+    measure(Case(jobs=4, workers=4, size="64x64", at_once=2, buyers=("batch",)), rounds=1)
+
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("| 4 orders of 64x64, 4 threads, 429 above 2 | `images batch` | ")
+
+
+@pytest.mark.slow
+def test_a_picture_is_bought_over_tls_and_at_a_terminal_when_that_is_measured() -> None:
+    """Against the guide's script, which gets the same."""
+    from tools.bench.counting import environment
+    from tools.bench.replay import SECURE, serving
+    from tools.bench.rows import generate
+    from tools.bench.speed import line
+
+    with serving() as served:
+        env = environment(**served.variables(SECURE))
+        row = generate(1, "64x64", server=SECURE, terminal=True, cold=True)
+        told = line(row, env, rounds=2, counts=False)
+
+    assert served.base_urls[SECURE].startswith("https://")
+    assert told.startswith("| generate -n 1 64x64, https, terminal, price unknown | guide | ")

@@ -97,6 +97,8 @@ def buy_rows(ledger: Ledger, order: RunOrder, environment: Environment, watch: W
             service: (connection, stack.enter_context(Client(connection)))
             for service, connection in order.services.items()
         }
+        for _, client in buyers.values():
+            client.prepare()
         return _Run(ledger, order, environment, watch, buyers).finish()
 
 

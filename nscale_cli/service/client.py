@@ -63,6 +63,10 @@ class Client:
         with suppress(Exception):  # how a connection ends says nothing about the image
             self._sdk.close()
 
+    def prepare(self) -> None:
+        """Load what asking for images needs: threads that all begin at once would wait for it."""
+        _ = self._sdk.images
+
     def generate(
         self, request: ImageRequest, state: RequestState, *, idempotency_key: str
     ) -> Reply:

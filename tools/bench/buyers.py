@@ -1,6 +1,8 @@
 """Buy many images at once: by the command, by its engine, or by nothing but a socket.
 
-Usage: python -m tools.bench.buyers batch|engine|fetch URL JOBS WORKERS SIZE   (in an empty folder)
+Usage: python -m tools.bench.buyers batch|engine|fetch URL JOBS WORKERS SIZE COUNT
+
+In an empty folder.
 """
 
 import http.client
@@ -36,7 +38,7 @@ def _timed(work: Callable[[], None]) -> Taken:
     )
 
 
-def by_engine(base_url: str, jobs: int, workers: int, size: str) -> Taken:
+def by_engine(base_url: str, jobs: int, workers: int, size: str, count: int) -> Taken:
     """Buy and save as the program does, each image synced under its own name."""
     from nscale_cli.connection import ApiKey, Connection
     from nscale_cli.jobs.buyer import Buyer
@@ -58,7 +60,9 @@ def by_engine(base_url: str, jobs: int, workers: int, size: str) -> Taken:
     )
 
     def ordered(number: int) -> Job:
-        request = ImageRequest(prompt=f"fox {number}", model=_MODEL, size=Size.parse(size))
+        request = ImageRequest(
+            prompt=f"fox {number}", model=_MODEL, size=Size.parse(size), count=count
+        )
         target = plan(None, request, cwd=Path.cwd(), now=clock.now())
         return Job(id=str(number), request=request, target=target)
 
@@ -77,12 +81,12 @@ def by_engine(base_url: str, jobs: int, workers: int, size: str) -> Taken:
 
         def buy() -> None:
             for result in engine.results(map(ordered, range(jobs))):
-                assert len(result.images) == 1, result.errors
+                assert len(result.images) == count, result.errors
 
         return _timed(buy)
 
 
-def by_batch(base_url: str, jobs: int, workers: int, size: str) -> Taken:
+def by_batch(base_url: str, jobs: int, workers: int, size: str, count: int) -> Taken:
     """Run `images batch` as a user does, in this process: plan, journal, images, table."""
     import openai.resources.images  # noqa: F401 - a start-up is not counted
 
@@ -93,8 +97,8 @@ def by_batch(base_url: str, jobs: int, workers: int, size: str) -> Taken:
 
     assert nscale_cli.commands._run
     Path("rows.txt").write_text("".join(f"fox {number}\n" for number in range(jobs)))
-    words = ["images", "batch", "rows.txt", "-m", _MODEL, "-z", size, "-j", str(workers), "-q"]
-    words += ["--base-url", base_url, "-a", _KEY]
+    words = ["images", "batch", "rows.txt", "-m", _MODEL, "-z", size, "-n", str(count)]
+    words += ["-j", str(workers), "-q", "--base-url", base_url, "-a", _KEY]
     env = {"HOME": str(Path.cwd() / "home"), "NSCALE_HISTORY": "0"}
     terminal = Terminal(stdin=None, stdout=None, stderr=None, env=env)
 
@@ -104,15 +108,15 @@ def by_batch(base_url: str, jobs: int, workers: int, size: str) -> Taken:
     return _timed(buy)
 
 
-def by_fetching(base_url: str, jobs: int, workers: int, size: str) -> Taken:
+def by_fetching(base_url: str, jobs: int, workers: int, size: str, count: int) -> Taken:
     """Ask as often, and drop what comes: what no client can be faster than."""
     address = urlsplit(base_url)
     assert address.hostname is not None
-    body = json.dumps({"model": _MODEL, "prompt": "fox", "size": size, "n": 1})
+    body = json.dumps({"model": _MODEL, "prompt": "fox", "size": size, "n": count})
 
-    def fetch(count: int) -> None:
+    def fetch(share: int) -> None:
         connection = http.client.HTTPConnection(address.hostname or "", address.port)
-        for _ in range(count):
+        for _ in range(share):
             connection.request("POST", f"{address.path}/images/generations", body)
             answer = connection.getresponse()
             assert answer.status == 200 and answer.read()
@@ -124,6 +128,6 @@ def by_fetching(base_url: str, jobs: int, workers: int, size: str) -> Taken:
 
 
 if __name__ == "__main__":
-    how, url, *numbers, picture = sys.argv[1:]
+    how, url, jobs, workers, size, count = sys.argv[1:]
     buyer = {"batch": by_batch, "engine": by_engine, "fetch": by_fetching}[how]
-    print(json.dumps(asdict(buyer(url, *map(int, numbers), picture))))
+    print(json.dumps(asdict(buyer(url, int(jobs), int(workers), size, int(count)))))

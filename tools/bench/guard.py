@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tools.bench.counting import VALGRIND, environment, instructions
-from tools.bench.replay import serving
+from tools.bench.replay import SECURE, Served, serving
 from tools.bench.rows import Row, generate, remembered, start_up
 
 RATIOS = Path(__file__).with_name("ratios.json")
@@ -22,12 +22,12 @@ _LIMITS = {remembered().name: 1.03}
 def held_rows() -> list[Row]:
     """Return what is held; the reply of the last is so large that a second look at it shows."""
     rows = [row for row in start_up() if row.name in _HELD and row.by == "bare Typer"]
-    return [*rows, generate(), remembered(), generate(4, "2048x2048")]
+    return [*rows, generate(), generate(server=SECURE), remembered(), generate(4, "2048x2048")]
 
 
-def ratio(row: Row, addresses: list[str]) -> float:
+def ratio(row: Row, served: Served) -> float:
     """Return the row's instructions over those of what it is compared with."""
-    env = environment(addresses[row.latency], **row.variables)
+    env = environment(**served.variables(row.server), **row.variables)
     own = instructions(row.command, env, code=row.code)
     return own / instructions(row.against, env, code=row.against_code)
 
@@ -35,8 +35,8 @@ def ratio(row: Row, addresses: list[str]) -> float:
 def measured() -> dict[str, float]:
     """Return the ratio of each row; the counts do not mind that two run at once."""
     rows = held_rows()
-    with serving() as addresses, ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda row: ratio(row, addresses), reversed(rows))
+    with serving() as served, ThreadPoolExecutor(2) as pool:
+        found = pool.map(lambda row: ratio(row, served), reversed(rows))
         return dict(zip([row.name for row in rows], reversed(list(found)), strict=True))
 
 

@@ -3,7 +3,7 @@
 The ideal is what the service's own time takes, if nothing else took any. A run's start-up (the
 interpreter, its modules, the client) is not counted.
 
-Usage: python -m tools.bench.many [--rounds N] [--jobs N] [--workers N]
+Usage: python -m tools.bench.many [--rounds N] [--only WORD]
 """
 
 import argparse
@@ -12,25 +12,63 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from tools.bench.buyers import Taken
 from tools.bench.counting import environment
 from tools.bench.waiting import waiting
 
-SECONDS, SIZE = 0.5, "1024x1024"
-JOBS, WORKERS = 64, 16
+SECONDS = 0.5
 _ROOT = Path(__file__).parent.parent.parent
 _BUYERS = {"batch": "`images batch`", "engine": "the engine", "fetch": "fetches and drops"}
+_FEW_ROUNDS = 3
 
 
-def taken(how: str, base_url: str, jobs: int, workers: int) -> Taken:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """So many orders of `count` pictures on so many threads, by each of `buyers`.
+
+    The service refuses more than `at_once` with 429, if that is not 0.
+    """
+
+    jobs: int
+    workers: int
+    size: str = "1024x1024"
+    count: int = 1
+    at_once: int = 0
+    buyers: tuple[str, ...] = tuple(_BUYERS)
+
+    @property
+    def ideal_seconds(self) -> float:
+        """What the service's own time takes."""
+        return -(-self.jobs // min(self.workers, self.at_once or self.workers)) * SECONDS
+
+    @property
+    def name(self) -> str:
+        """What is bought, in words."""
+        pictures = f"{self.count} x {self.size}" if self.count > 1 else self.size
+        limit = f", 429 above {self.at_once}" if self.at_once else ""
+        return f"{self.jobs} orders of {pictures}, {self.workers} threads{limit}"
+
+
+CASES = (
+    Case(jobs=64, workers=16),
+    Case(jobs=512, workers=16),
+    Case(jobs=4096, workers=64, size="128x128"),
+    Case(jobs=32, workers=16, size="2048x2048", count=4),
+    Case(jobs=160, workers=16, at_once=8, buyers=("batch",)),  # the others do not wait
+)
+
+
+def taken(how: str, base_url: str, case: Case) -> Taken:
     """Return what one run took, in a process and a folder of its own."""
     command = [sys.executable, "-m", "tools.bench.buyers", how, base_url]
+    numbers = (case.jobs, case.workers, case.size, case.count)
     with tempfile.TemporaryDirectory(dir=_ROOT) as folder:  # on a disk, which /tmp may not be
         done = subprocess.run(
-            [*command, str(jobs), str(workers), SIZE],
-            env=environment(base_url, PYTHONPATH=str(_ROOT)),
+            [*command, *map(str, numbers)],
+            env=environment(PYTHONPATH=str(_ROOT)),
             cwd=folder,
             capture_output=True,
             check=True,
@@ -38,38 +76,43 @@ def taken(how: str, base_url: str, jobs: int, workers: int) -> Taken:
     return Taken(**json.loads(done.stdout))
 
 
-def row(how: str, runs: list[Taken], jobs: int, workers: int) -> str:
+def row(how: str, runs: list[Taken], case: Case) -> str:
     """Return a line of the table: medians, and of the wall time also the ends."""
-    ideal = -(-jobs // workers) * SECONDS
-    walls = sorted(run.wall_seconds / ideal for run in runs)
-    cpu = statistics.median(run.cpu_seconds for run in runs) / jobs * 1000
+    walls = sorted(run.wall_seconds / case.ideal_seconds for run in runs)
+    cpu = statistics.median(run.cpu_seconds for run in runs) / case.jobs * 1000
     peak = statistics.median(run.peak_mib for run in runs)
     wall = f"{statistics.median(walls):.2f} ({walls[0]:.2f}-{walls[-1]:.2f})"
-    return (
-        f"| {jobs} orders, {workers} threads | {_BUYERS[how]} | {wall} | {cpu:.0f} | {peak:.0f} |"
-    )
+    return f"| {case.name} | {_BUYERS[how]} | {wall} | {cpu:.1f} | {peak:.0f} |"
 
 
-def print_table(rounds: int, jobs: int = JOBS, workers: int = WORKERS) -> None:
-    """Print the table as Markdown, of runs that take turns."""
-    runs: dict[str, list[Taken]] = {how: [] for how in _BUYERS}
-    with waiting(SECONDS, SIZE) as base_url:
+def measure(case: Case, rounds: int) -> None:
+    """Print the lines of one case, of runs that take turns."""
+    runs: dict[str, list[Taken]] = {how: [] for how in case.buyers}
+    with waiting(SECONDS, case.size, case.count, case.at_once) as base_url:
         for _ in range(rounds):
             for how, found in runs.items():
-                found.append(taken(how, base_url, jobs, workers))
-    print(f"One {SIZE} an order after {SECONDS * 1000:.0f} ms; {rounds} rounds: median (range)\n")
-    print("| run | by | wall / ideal | CPU ms an image | peak MiB |\n|---|---|---|---|---|")
-    print(*(row(how, found, jobs, workers) for how, found in runs.items()), sep="\n")
+                found.append(taken(how, base_url, case))
+    for how, found in runs.items():
+        print(row(how, found, case), flush=True)
+
+
+def print_table(rounds: int, only: str = "") -> None:
+    """Print the table as Markdown; the longer cases take fewer rounds."""
+    print(f"After {SECONDS * 1000:.0f} ms; median (range) of up to {rounds} rounds\n")
+    print("| run | by | wall / ideal | CPU ms an order | peak MiB |\n|---|---|---|---|---|")
+    for case in CASES:
+        if only in case.name:
+            short = case.ideal_seconds <= CASES[0].ideal_seconds
+            measure(case, rounds if short else min(rounds, _FEW_ROUNDS))
 
 
 def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--jobs", type=int, default=JOBS)
-    parser.add_argument("--workers", type=int, default=WORKERS)
+    parser.add_argument("--only", default="", metavar="WORD", help="the cases with it in the name")
     options = parser.parse_args()
-    print_table(options.rounds, options.jobs, options.workers)
+    print_table(options.rounds, options.only)
 
 
 if __name__ == "__main__":

@@ -1,24 +1,31 @@
 """A server in a process of its own that repeats stored replies: never what is measured.
 
-Usage: python -m tools.bench.replay   (prints one address for each of LATENCIES; ends with stdin)
+Usage: python -m tools.bench.replay CERTIFICATE   (prints one address for each of SERVERS; ends
+with stdin)
 """
 
 import base64
 import io
 import json
 import random
+import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
+import trustme
 from PIL import Image
 
 from nscale_cli.sandbox.scenarios import Answer
 from nscale_cli.sandbox.server import ReceivedRequest, Sandbox
 
-LATENCIES = (0.0, 0.5)  # seconds
+SERVERS = (PLAIN, SLOW, SECURE) = range(3)
+_SLOW_SECONDS = 0.5
 # Noise in three bits of each colour makes a file as large as a photograph's.
 _NOISE = bytes(value & 7 for value in range(256))
 
@@ -26,10 +33,20 @@ _NOISE = bytes(value & 7 for value in range(256))
 class Replay(Sandbox):
     """Draws each size once, then only repeats itself."""
 
-    def __init__(self, latency_seconds: float, replies: dict[tuple[str, int], bytes]) -> None:
+    def __init__(
+        self,
+        replies: dict[tuple[str, int], bytes],
+        *,
+        latency_seconds: float = 0.0,
+        certificate: str | None = None,
+    ) -> None:
         """Answer after `latency_seconds`, with what is in `replies` or comes to be."""
         super().__init__()
         self._latency, self._replies, self._lock = latency_seconds, replies, threading.Lock()
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
 
     def answer(self, request: ReceivedRequest) -> Answer:
         """Return the stored reply of that size and number."""
@@ -53,24 +70,55 @@ def reply(size: str, count: int) -> bytes:
     return json.dumps({"created": 1, "data": [item] * count}).encode()
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server process: the base URL of each of SERVERS, and whom to trust for the last."""
+
+    base_urls: list[str]
+    authorities: Path
+
+    def variables(self, server: int) -> dict[str, str]:
+        """Return what a client of that server needs in its environment."""
+        trust = {"SSL_CERT_FILE": str(self.authorities)} if server == SECURE else {}
+        return {"NSCALE_BASE_URL": self.base_urls[server], **trust}
+
+
 @contextmanager
-def serving() -> Iterator[list[str]]:
-    """Yield the base URLs of a server process, one for each of LATENCIES."""
-    command = [sys.executable, "-m", "tools.bench.replay"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdin is not None and server.stdout is not None
-        yield [server.stdout.readline().strip() for _ in LATENCIES]
-        server.stdin.close()
+def serving() -> Iterator[Served]:
+    """Start a server process, and stop it in the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        certificate, authorities = Path(folder, "server.pem"), Path(folder, "authorities.pem")
+        authority = trustme.CA()
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(certificate)
+        _write_all_authorities(authority, authorities)
+        command = [sys.executable, "-m", "tools.bench.replay", str(certificate)]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as server:
+            assert server.stdin is not None and server.stdout is not None
+            yield Served([server.stdout.readline().strip() for _ in SERVERS], authorities)
+            server.stdin.close()
+
+
+def _write_all_authorities(own: trustme.CA, path: Path) -> None:
+    """Write all that this machine trusts, which takes a client a while to read, and our own."""
+    known = ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt"
+    all_of_them = Path(known).read_bytes() if Path(known).exists() else b""
+    path.write_bytes(all_of_them + own.cert_pem.bytes())
 
 
 def main() -> None:
     """Serve until standard input ends."""
     replies: dict[tuple[str, int], bytes] = {}
+    servers = [
+        Replay(replies),
+        Replay(replies, latency_seconds=_SLOW_SECONDS),
+        Replay(replies, certificate=sys.argv[1]),
+    ]
     with ExitStack() as stack:
-        for latency in LATENCIES:
-            print(stack.enter_context(Replay(latency, replies)).base_url, flush=True)
+        for number, server in enumerate(servers):
+            url = stack.enter_context(server).base_url
+            print(url.replace("http:", "https:") if number == SECURE else url, flush=True)
         sys.stdin.read()
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tools.bench.replay import PLAIN, SECURE, SLOW
+
 _HERE = Path(__file__).parent
 _PROGRAM = [sys.executable, "-m", "nscale_cli"]
 _BARE = [sys.executable, str(_HERE / "bare.py")]
@@ -19,6 +21,7 @@ for ((i = 0; i < {n}; i++)); do
     jq -r ".data[$i].b64_json" reply.json | base64 -d > pipeline-$i.png
 done
 """
+EMPTY = "empty Python"
 _TAB = {
     "_NSCALE_COMPLETE": "complete_fish",
     "_TYPER_COMPLETE_FISH_ACTION": "get-args",
@@ -28,7 +31,10 @@ _TAB = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One command and the one it is compared with. `latency` indexes replay.LATENCIES."""
+    """One command and the one it is compared with, at one of replay.SERVERS.
+
+    `terminal`: both write to a pseudo-terminal. `cold`: nothing was cached before.
+    """
 
     name: str
     command: Sequence[str]
@@ -36,7 +42,9 @@ class Row:
     by: str
     code: int = 0
     against_code: int = 0
-    latency: int = 0
+    server: int = PLAIN
+    terminal: bool = False
+    cold: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -60,7 +68,7 @@ def start_up() -> list[Row]:
                 code=code, against_code=code, variables=variables,
             ),
             Row(
-                name=name, command=command, against=_EMPTY, by="empty Python",
+                name=name, command=command, against=_EMPTY, by=EMPTY,
                 code=code, variables=variables,
             ),
         ]  # fmt: skip
@@ -81,19 +89,31 @@ def questions() -> list[Row]:
     ]
 
 
+_AT = {PLAIN: "0 ms", SLOW: "500 ms", SECURE: "https"}
+
+
 def generate(
-    count: int = 1, size: str = "1024x1024", *options: str, latency: int = 0, by: str = "guide"
+    count: int = 1,
+    size: str = "1024x1024",
+    *options: str,
+    server: int = PLAIN,
+    by: str = "guide",
+    terminal: bool = False,
+    cold: bool = False,
 ) -> Row:
     """Return a run that makes images, against the guide's script or a pipeline of curl."""
     command = [*_PROGRAM, "images", "generate", "sunset", "-z", size, "-n", str(count), *options]
     pipeline = ["bash", "-c", _PIPELINE.format(size=size, n=count)]
     name = " ".join(["generate", f"-n {count}", size, *options])
+    how = [_AT[server], *(["terminal"] if terminal else []), *(["price unknown"] if cold else [])]
     return Row(
-        name=f"{name}, {latency * 500} ms",
+        name=f"{name}, {', '.join(how)}",
         command=command,
         against=[*_GUIDE, size, str(count)] if by == "guide" else pipeline,
         by=by,
-        latency=latency,
+        server=server,
+        terminal=terminal,
+        cold=cold,
     )
 
 
@@ -111,10 +131,16 @@ def remembered() -> Row:
 def all_generate() -> list[Row]:
     """Return the runs that make images."""
     rows = [
-        generate(count, "1024x1024", *options, latency=latency)
+        generate(count, "1024x1024", *options, server=server)
         for count in (1, 4)
-        for latency in (0, 1)
+        for server in (PLAIN, SLOW)
         for options in ((), ("--json",), ("-p",))
     ]
+    elsewhere = [
+        generate(server=SECURE),
+        generate(terminal=True),
+        generate(1, "1024x1024", "-p", terminal=True),
+        generate(cold=True),
+    ]
     pipelines = [generate(count, by="curl, jq, base64") for count in (1, 4)]
-    return [*rows, *pipelines, generate(4, "2048x2048")]
+    return [*rows, *elsewhere, *pipelines, generate(4, "2048x2048")]
