@@ -431,8 +431,8 @@ class RunOptions(Options):
         typer.Option(
             "--shard",
             metavar="I/N",
-            help="Take part I of N only, the same rows on whatever machine; 'auto' in a job of "
-            "Slurm, Kubernetes or GNU parallel.",
+            help="Take part I of N only, the same rows on whatever machine; 'auto' in an array of "
+            "Slurm, Kubernetes, AWS Batch, Grid Engine or GNU parallel.",
         ),
     ] = None
     redo: Annotated[

@@ -14,7 +14,7 @@ from nscale_cli.storage.lock import Locked, locked, owner_of
 from nscale_cli.values import frozen
 
 _MAX_SHARDS = 100_000
-_HINT = "such as 2/4, or auto in a job of Slurm, Kubernetes or GNU parallel"
+_HINT = "such as 2/4, or auto in a job of Slurm, Kubernetes, AWS Batch, Grid Engine, GNU parallel"
 
 
 @frozen
@@ -53,34 +53,88 @@ def parse_shard(text: str | None, env: Mapping[str, str]) -> Shard:
     number, slash, count = text.partition("/")
     if not slash:
         raise UsageError(f"--shard {excerpt(text, 40)!r} is not I/N", hint=_HINT)
-    return _shard(number, count, "--shard")
+    return _existing(_number(number, "--shard"), _number(count, "--shard"), "--shard")
+
+
+@frozen
+class _Array:
+    """The variables by which a scheduler tells a task which of how many it is.
+
+    `first` and `step` are variables, or numbers as text. The count is in `count`, or follows from
+    the number of the `last` task.
+    """
+
+    task: str
+    first: str = "1"
+    step: str = "1"
+    count: str = "NSCALE_SHARDS"
+    last: str = ""
+
+    def is_meant(self, env: Mapping[str, str]) -> bool:
+        """Return whether this process is such a task."""
+        return env.get(self.task, "undefined") != "undefined"  # which Grid Engine says of others
+
+    def shard(self, env: Mapping[str, str]) -> Shard:
+        """Return the task's share; raise UsageError where the variables do not name one."""
+        first = _variable(self.first, env)
+        step = max(1, _variable(self.step, env))
+        number = (_variable(self.task, env) - first) // step + 1
+        if self.last:
+            count = (_variable(self.last, env) - first) // step + 1
+        else:
+            count = _variable(self.count, env)
+        return _existing(number, count, self.last or self.count)
+
+
+_ARRAYS = (
+    _Array(  # Slurm
+        task="SLURM_ARRAY_TASK_ID",
+        first="SLURM_ARRAY_TASK_MIN",
+        step="SLURM_ARRAY_TASK_STEP",
+        count="SLURM_ARRAY_TASK_COUNT",
+    ),
+    _Array(task="JOB_COMPLETION_INDEX", first="0"),  # Kubernetes
+    _Array(task="AWS_BATCH_JOB_ARRAY_INDEX", first="0", count="AWS_BATCH_JOB_ARRAY_SIZE"),
+    _Array(  # Grid Engine
+        task="SGE_TASK_ID", first="SGE_TASK_FIRST", step="SGE_TASK_STEPSIZE", last="SGE_TASK_LAST"
+    ),
+    _Array(task="PARALLEL_SEQ"),  # GNU parallel
+)
 
 
 def _shard_of_job(env: Mapping[str, str]) -> Shard:
     """Return the share of this task among those of its job."""
-    if "SLURM_ARRAY_TASK_ID" in env:
-        step = _number(env.get("SLURM_ARRAY_TASK_STEP") or "1", "SLURM_ARRAY_TASK_STEP")
-        first = _number(env.get("SLURM_ARRAY_TASK_MIN", ""), "SLURM_ARRAY_TASK_MIN")
-        task = _number(env["SLURM_ARRAY_TASK_ID"], "SLURM_ARRAY_TASK_ID")
-        number = (task - first) // max(1, step) + 1
-        return _shard(str(number), env.get("SLURM_ARRAY_TASK_COUNT", ""), "SLURM_ARRAY_TASK_COUNT")
-    if "JOB_COMPLETION_INDEX" in env:
-        index = _number(env["JOB_COMPLETION_INDEX"], "JOB_COMPLETION_INDEX")
-        return _shard(str(index + 1), env.get("NSCALE_SHARDS", ""), "NSCALE_SHARDS")
-    if "PARALLEL_SEQ" in env:
-        return _shard(env["PARALLEL_SEQ"], env.get("NSCALE_SHARDS", ""), "NSCALE_SHARDS")
+    for array in _ARRAYS:
+        if array.is_meant(env):
+            return array.shard(env)
+    *most, last = (array.task for array in _ARRAYS)
     raise UsageError(
-        "--shard auto finds none of SLURM_ARRAY_TASK_ID, JOB_COMPLETION_INDEX and PARALLEL_SEQ",
+        f"--shard auto finds none of {', '.join(most)} and {last}",
         hint="say which part this is: --shard I/N",
     )
 
 
-def _shard(number: str, count: str, source: str) -> Shard:
-    """Return the shard of these digits; `source` is what would have to be put right."""
-    shard = Shard(number=_number(number, source), count=_number(count, source))
-    if not 1 <= shard.number <= shard.count <= _MAX_SHARDS:
-        raise UsageError(f"{source}: there is no part {shard.number} of {shard.count}", hint=_HINT)
-    return shard
+def _variable(name: str, env: Mapping[str, str]) -> int:
+    """Return the number in the variable; a number may stand in its place."""
+    if name.isdigit():
+        return int(name)
+    if name.endswith(("_STEP", "_STEPSIZE")) and not env.get(name):
+        return 1
+    if not env.get(name):
+        raise UsageError(
+            f"--shard auto needs {name}, which is not set",
+            hint="set it to the number of parts, the same in each of them"
+            if name == "NSCALE_SHARDS"
+            else "say which part this is: --shard I/N",
+        )
+    return _number(env[name], name)
+
+
+def _existing(number: int, count: int, source: str) -> Shard:
+    """Return the shard; `source` is what would have to be put right where there is none such."""
+    if not 1 <= number <= count <= _MAX_SHARDS:
+        raise UsageError(f"{source}: there is no part {number} of {count}", hint=_HINT)
+    return Shard(number=number, count=count)
 
 
 def _number(text: str, source: str) -> int:

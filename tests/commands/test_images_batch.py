@@ -603,3 +603,15 @@ def test_a_hostile_row_harms_neither_terminal_nor_disk(
     assert "\x1b" not in outcome.stderr and "\u202e" not in outcome.stderr
     assert KEY not in (tmp_path / "rows/run/journal.jsonl").read_text()
     assert {path.parent for path in tmp_path.rglob("*.png")} == {tmp_path / "rows"}
+
+
+def test_a_shard_that_no_scheduler_names_is_one_line(batch: Cli, tmp_path: Path) -> None:
+    """Nothing is sent, and no folder is made: else each task would buy the whole."""
+    write_rows(tmp_path, 2)
+    outcome = batch("rows.txt", "--shard", "auto", env={"JOB_COMPLETION_INDEX": "0"})
+    assert outcome.exit_code == 2
+    assert outcome.stderr.splitlines() == [
+        "error: --shard auto needs NSCALE_SHARDS, which is not set",
+        "hint: set it to the number of parts, the same in each of them",
+    ]
+    assert not (tmp_path / "rows").exists()

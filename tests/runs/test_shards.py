@@ -53,6 +53,10 @@ def test_shares_are_about_equal_and_stay_the_same() -> None:
 SLURM = {
     "SLURM_ARRAY_TASK_ID": "12", "SLURM_ARRAY_TASK_MIN": "10", "SLURM_ARRAY_TASK_COUNT": "4",
 }  # fmt: skip
+GRID = {
+    "SGE_TASK_ID": "7", "SGE_TASK_FIRST": "1", "SGE_TASK_LAST": "10", "SGE_TASK_STEPSIZE": "3",
+}  # fmt: skip
+BATCH = {"AWS_BATCH_JOB_ARRAY_INDEX": "9", "AWS_BATCH_JOB_ARRAY_SIZE": "10"}
 
 
 @pytest.mark.parametrize(
@@ -65,12 +69,15 @@ SLURM = {
         ("auto", SLURM | {"SLURM_ARRAY_TASK_STEP": "2"}, (2, 4)),
         ("auto", {"JOB_COMPLETION_INDEX": "0", "NSCALE_SHARDS": "3"}, (1, 3)),
         ("auto", {"PARALLEL_SEQ": "3", "NSCALE_SHARDS": "3"}, (3, 3)),
+        ("auto", GRID, (3, 4)),
+        ("auto", SLURM | {"SGE_TASK_ID": "undefined", "SGE_TASK_FIRST": "undefined"}, (3, 4)),
+        ("auto", BATCH, (10, 10)),
     ],
 )
 def test_a_shard_is_named_or_found_in_the_job(
     text: str | None, env: dict[str, str], shard: tuple[int, int]
 ) -> None:
-    """By the variables of Slurm, Kubernetes and GNU parallel."""
+    """By the variables of Slurm, Kubernetes, AWS Batch, Grid Engine and GNU parallel."""
     found = parse_shard(text, env)
     assert (found.number, found.count) == shard
 
@@ -84,7 +91,14 @@ def test_a_shard_is_named_or_found_in_the_job(
         ("a/4", {}, "--shard: 'a' is not a number"),
         ("1/²", {}, "--shard: '²' is not a number"),
         ("auto", {}, "--shard auto finds none of"),
-        ("auto", {"JOB_COMPLETION_INDEX": "0"}, "NSCALE_SHARDS: '' is not a number"),
+        ("auto", {"SGE_TASK_ID": "undefined"}, "--shard auto finds none of"),
+        ("auto", {"JOB_COMPLETION_INDEX": "0"}, "needs NSCALE_SHARDS, which is not set"),
+        ("auto", {"JOB_COMPLETION_INDEX": "0", "NSCALE_SHARDS": ""}, "which is not set"),
+        ("auto", {"JOB_COMPLETION_INDEX": "-1", "NSCALE_SHARDS": "2"}, "'-1' is not a number"),
+        ("auto", {"JOB_COMPLETION_INDEX": "2", "NSCALE_SHARDS": "2"}, "there is no part 3 of 2"),
+        ("auto", {"SLURM_ARRAY_TASK_ID": "1"}, "needs SLURM_ARRAY_TASK_MIN, which is not set"),
+        ("auto", SLURM | {"SLURM_ARRAY_TASK_ID": "9"}, "there is no part 0 of 4"),
+        ("auto", GRID | {"SGE_TASK_LAST": "x"}, "SGE_TASK_LAST: 'x' is not a number"),
         ("auto", {"PARALLEL_SEQ": "4", "NSCALE_SHARDS": "3"}, "there is no part 4 of 3"),
         ("auto", SLURM | {"SLURM_ARRAY_TASK_ID": "19"}, "there is no part 10 of 4"),
     ],
