@@ -9,7 +9,8 @@ from nscale_cli.commands._context import address_of
 from nscale_cli.commands._files import describe, read_whole
 from nscale_cli.commands._history import LAST, find_entry
 from nscale_cli.commands._inputs import read_params, read_prompt
-from nscale_cli.commands._options import ChangeOptions, PromptOptions, ServiceOptions
+from nscale_cli.commands.options.request import ChangeOptions, PromptOptions
+from nscale_cli.commands.options.service import ServiceOptions
 from nscale_cli.config.settings import Settings
 from nscale_cli.errors import UsageError
 from nscale_cli.output.info import FileInfo

@@ -2,11 +2,11 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
-from nscale_cli.commands._values import Options
 from nscale_cli.terminal.context import Environment
 
 _KIND = inspect.Parameter.KEYWORD_ONLY  # which may stand in any order
@@ -45,14 +45,18 @@ def command(*verbosity: str) -> Callable[[Callable[..., Any]], Callable[..., Any
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        taken = inspect.signature(function).parameters.values()
-        options = [option for each in taken for option in _options_of(each)]
+        taken = inspect.signature(function).parameters
+        options = [option for each in taken.values() for option in _options_of(each)]
         options += [_option(name, _VERBOSITY[name], default=False) for name in verbosity]
 
         def run(context: typer.Context, **values: Any) -> Any:
             context.obj.invocation.given = values
             _heed({name: values[name] for name in verbosity}, context.obj)
-            return function(**{each.name: _value_of(each, context, values) for each in taken})
+            given = {
+                name: _value_of(name, each.annotation, context, values)
+                for name, each in taken.items()
+            }
+            return function(**given)
 
         parameters = [_option("context", typer.Context), *sorted(options, key=_place)]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -63,33 +67,29 @@ def command(*verbosity: str) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 def _options_of(parameter: inspect.Parameter) -> Iterator[inspect.Parameter]:
     """Yield what stands on the command line for `parameter`: itself, or its value's fields."""
-    if parameter.annotation in (typer.Context, Environment):
-        return
-    if not _is_value(parameter.annotation):
+    kind = parameter.annotation
+    if _is_option(kind):
         yield parameter.replace(kind=_KIND)
-        return
-    for name, kind in parameter.annotation.fields().items():
-        if get_origin(kind) is Annotated:
-            yield _option(name, kind, default=getattr(parameter.annotation, name, _NONE))
+    elif is_dataclass(kind) and kind is not Environment:
+        for each in fields(kind):
+            default = _NONE if each.default is MISSING else each.default
+            yield from _options_of(_option(each.name, each.type, default=default))
 
 
-def _is_value(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Options)
+def _is_option(kind: Any) -> bool:
+    return get_origin(kind) is Annotated
 
 
-def _value_of(
-    parameter: inspect.Parameter, context: typer.Context, values: Mapping[str, Any]
-) -> Any:
-    kind: Any = parameter.annotation
+def _value_of(name: str, kind: Any, context: typer.Context, values: Mapping[str, Any]) -> Any:
+    """Return what is given for a parameter or a field; one that is no option has its default."""
     if kind is typer.Context:
         return context
     if kind is Environment:
         return context.obj
-    if _is_value(kind):
-        return parameter.annotation(
-            **{each.name: values[each.name] for each in _options_of(parameter)}
-        )
-    return values[parameter.name]
+    if _is_option(kind):
+        return values[name]
+    own = (each for each in fields(kind) if _is_option(each.type) or is_dataclass(each.type))
+    return kind(**{each.name: _value_of(each.name, each.type, context, values) for each in own})
 
 
 def _option(name: str, annotation: Any, *, default: object = _NONE) -> inspect.Parameter:

@@ -1,11 +1,14 @@
 """What is compared: the command line becomes services, prompts, and axes with their values."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from nscale_cli.commands import _options as options
 from nscale_cli.commands._context import load_settings
 from nscale_cli.commands._inputs import read_params
 from nscale_cli.commands._run import SANDBOX, planned_address
+from nscale_cli.commands.options.compare import ComparedOptions
+from nscale_cli.commands.options.report import DrawOptions
+from nscale_cli.commands.options.service import ServicesOptions
 from nscale_cli.config.settings import Settings
 from nscale_cli.errors import UsageError
 from nscale_cli.redact import excerpt
@@ -22,12 +25,12 @@ from nscale_cli.values import frozen
 class Member:
     """One service of a comparison: how it is reached, and what it is called in a plan."""
 
-    options: options.ServiceOptions
+    options: ServicesOptions
     settings: Settings
     address: str
 
 
-def read_members(environment: Environment, services: options.ServicesOptions) -> tuple[Member, ...]:
+def read_members(environment: Environment, services: ServicesOptions) -> tuple[Member, ...]:
     """Return the services that are meant: one for each profile; raise UsageError."""
     names: list[str | None] = [*dict.fromkeys(services.profiles or ())] or [None]
     if len(names) > 1:
@@ -35,7 +38,7 @@ def read_members(environment: Environment, services: options.ServicesOptions) ->
     members = []
     for name in names:
         settings = load_settings(environment.terminal, name)
-        own = services.but(profile=name)
+        own = replace(services, profile=name)
         members.append(
             Member(options=own, settings=settings, address=planned_address(own, settings))
         )
@@ -47,7 +50,7 @@ def read_members(environment: Environment, services: options.ServicesOptions) ->
     return tuple(members)
 
 
-def _require_profiles_alone(services: options.ServicesOptions) -> None:
+def _require_profiles_alone(services: ServicesOptions) -> None:
     given = {
         "--base-url": services.base_url is not None,
         "--sandbox": services.sandbox,
@@ -64,9 +67,9 @@ def _require_profiles_alone(services: options.ServicesOptions) -> None:
 
 def read_comparison(
     environment: Environment,
-    compared: options.ComparedOptions,
+    compared: ComparedOptions,
     members: tuple[Member, ...],
-    drawing: options.DrawOptions,
+    drawing: DrawOptions,
 ) -> Comparison:
     """Return what is compared; raise UsageError for what could not be asked for."""
     prompts = _read_prompts(environment, compared)
@@ -84,7 +87,7 @@ def read_comparison(
     )
 
 
-def _service(member: Member, compared: options.ComparedOptions) -> ComparedService:
+def _service(member: Member, compared: ComparedOptions) -> ComparedService:
     settings = member.settings
     params = read_params(compared.param or (), settings)
     require_sendable(params)
@@ -99,7 +102,7 @@ def _service(member: Member, compared: options.ComparedOptions) -> ComparedServi
     )
 
 
-def _read_prompts(environment: Environment, compared: options.ComparedOptions) -> tuple[str, ...]:
+def _read_prompts(environment: Environment, compared: ComparedOptions) -> tuple[str, ...]:
     prompts = list(compared.prompts or ())
     if compared.prompts_file is not None:
         prompts += _read_file(environment, compared.prompts_file)
@@ -129,7 +132,7 @@ def _read_file(environment: Environment, name: str) -> list[str]:
 
 def run_directory(
     environment: Environment,
-    compared: options.ComparedOptions,
+    compared: ComparedOptions,
     comparison: Comparison,
     members: tuple[Member, ...],
 ) -> Path:

@@ -6,12 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nscale_cli.commands._inputs import read_key, read_metadata_mode
-from nscale_cli.commands._options import (
-    AccountOptions,
-    AddressOptions,
-    RecordOptions,
-    RetryOptions,
-)
+from nscale_cli.commands.options.output import RecordOptions
+from nscale_cli.commands.options.service import AccountOptions, AddressOptions, RetryOptions
 from nscale_cli.config.checks import require_timeout
 from nscale_cli.config.directories import home_directory, state_directory
 from nscale_cli.config.file import read_config

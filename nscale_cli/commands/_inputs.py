@@ -3,7 +3,8 @@
 import json
 from collections.abc import Sequence
 
-from nscale_cli.commands._options import PromptOptions, RecordOptions, ShowOptions
+from nscale_cli.commands.options.output import RecordOptions, ShowOptions
+from nscale_cli.commands.options.request import PromptOptions
 from nscale_cli.config.settings import SETTINGS, Settings
 from nscale_cli.connection import ApiKey
 from nscale_cli.credentials.lookup import find_key

@@ -1,10 +1,11 @@
 """From a request to images: what `images generate` and `images rerun` have in common."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nscale_cli.commands import _options as options
 from nscale_cli.commands._context import connected, make_marker, make_recorder
 from nscale_cli.commands._inputs import read_metadata_mode, read_preview_options
+from nscale_cli.commands.options.buying import MakingOptions
 from nscale_cli.config.settings import Settings
 from nscale_cli.errors import UsageError
 from nscale_cli.redact import excerpt
@@ -13,12 +14,9 @@ from nscale_cli.storage.names import Target, disk_path, plan
 from nscale_cli.storage.places import check, prepare, remove_directories
 from nscale_cli.terminal.context import Environment
 from nscale_cli.terminal.streams import descriptor_named, is_terminal
-from nscale_cli.values import frozen
 
 if TYPE_CHECKING:
-    from nscale_cli.connection import Connection
-    from nscale_cli.jobs.budget import Budget
-    from nscale_cli.jobs.prices import PriceList
+    from nscale_cli.jobs.generate import Order
     from nscale_cli.output.result import Result
     from nscale_cli.preview.show import Preview
     from nscale_cli.preview.styles import PreviewOptions
@@ -26,23 +24,6 @@ if TYPE_CHECKING:
 
 # Of PNG: three bytes, and a third more in base64. Few images take as much.
 _REPLY_BYTES_PER_PIXEL = 4
-
-
-@frozen
-class MakingOptions:
-    """All that a command that makes images is told, but for the request itself.
-
-    `output` is `-o`, or the setting; `-` also where it is another name of standard output.
-    """
-
-    output: str | None
-    place: options.OutputOptions
-    how: options.ShowOptions
-    service: options.ServiceOptions
-    retries: options.RetryOptions
-    record: options.RecordOptions
-    preview: bool
-    max_cost: float | None
 
 
 def make(
@@ -65,10 +46,11 @@ def _made(
     settings: Settings,
     environment: Environment,
 ) -> "Result":
-    terminal, command = environment.terminal, environment.invocation.command
-    preview_options = read_preview_options(wanted.how, settings)
+    terminal = environment.terminal
+    shown = read_preview_options(wanted.how, settings)
     with connected(terminal, settings, wanted.service, wanted.retries) as connection:
         from nscale_cli.jobs.budget import Budget
+        from nscale_cli.jobs.generate import Order
         from nscale_cli.jobs.prices import PriceList
 
         environment.invocation.tell(base_url=connection.base_url)
@@ -80,50 +62,40 @@ def _made(
             from nscale_cli.jobs.dry_run import make_plan
             from nscale_cli.output.images import Planned
 
-            return Planned(command=command, plan=make_plan(request, connection, target, prices))
-        return _bought(
-            request,
-            wanted,
-            target,
-            settings,
-            environment,
-            connection,
-            prices,
-            budget,
-            _begin_preview(preview_options, terminal) if wanted.preview else None,
+            return Planned(
+                command=environment.invocation.command,
+                plan=make_plan(request, connection, target, prices),
+            )
+        order = Order(
+            request=request,
+            connection=connection,
+            target=target,
+            prices=prices,
+            budget=budget,
+            force=wanted.place.force,
         )
+        return _bought(order, wanted, shown, settings, environment)
 
 
 def _bought(
-    request: ImageRequest,
+    order: "Order",
     wanted: MakingOptions,
-    target: Target | None,
+    shown: "PreviewOptions",
     settings: Settings,
     environment: Environment,
-    connection: "Connection",
-    prices: "PriceList",
-    budget: "Budget | None",
-    shown: "Preview | None",
 ) -> "Result":
-    from nscale_cli.jobs.generate import Order, run_generate
+    from nscale_cli.jobs.generate import run_generate
     from nscale_cli.output.images import Generated
 
-    terminal = environment.terminal
-    _warn_of_a_large_reply(request, terminal)
-    recorder = make_recorder(terminal, settings, wanted.record, connection, prices)
-    ahead = [each for each in (shown and shown.load, recorder and recorder.prepare) if each]
-    order = Order(
-        request=request,
-        connection=connection,
-        target=target,
-        prices=prices,
-        budget=budget,
-        force=wanted.place.force,
-        marker=make_marker(terminal, settings, wanted.record, connection),
-        meanwhile=lambda: [each() for each in ahead],
-    )
-    directories = prepare(target, count=request.count) if target else ()
-    made = run_generate(order, environment)
+    terminal, target, count = environment.terminal, order.target, order.request.count
+    preview = _begin_preview(shown, terminal) if wanted.preview else None
+    _warn_of_a_large_reply(order.request, terminal)
+    of_service = (terminal, settings, wanted.record, order.connection)
+    recorder, marker = make_recorder(*of_service, order.prices), make_marker(*of_service)
+    ahead = (preview and preview.load, recorder and recorder.prepare)
+    meanwhile = tuple(each for each in ahead if each)
+    directories = prepare(target, count=count) if target else ()
+    made = run_generate(replace(order, marker=marker, meanwhile=meanwhile), environment)
     if not made.images:
         remove_directories(directories)
     return Generated(
@@ -131,7 +103,7 @@ def _bought(
         made=made,
         cwd=environment.cwd,
         raw=target is None,
-        preview=shown,
+        preview=preview,
         open_viewer=wanted.how.open_viewer,
         recorder=recorder,
     )
@@ -173,8 +145,8 @@ def _target(
     request: ImageRequest, wanted: MakingOptions, environment: Environment
 ) -> Target | None:
     """Return where the images go, None for stdout; raise UsageError where they could not."""
-    if wanted.output != "-":
-        return plan(wanted.output, request, cwd=environment.cwd, now=environment.clock.now())
+    if wanted.place.output != "-":
+        return plan(wanted.place.output, request, cwd=environment.cwd, now=environment.clock.now())
     if environment.terminal.stdout_is_tty and not wanted.place.dry_run:
         raise UsageError(
             "-o - would write image bytes to the terminal",
@@ -183,9 +155,19 @@ def _target(
     return None
 
 
-def read_output(option: str | None, settings: Settings, environment: Environment) -> str | None:
-    """Return `-o` or its setting, `-` for another name of standard output; raise UsageError."""
-    output = settings.output if option is None else option
+def with_output(
+    wanted: MakingOptions, settings: Settings, environment: Environment
+) -> MakingOptions:
+    """Return the options with `-o` read from the settings, too; raise UsageError.
+
+    It is `-` where another name of standard output is meant.
+    """
+    option = wanted.place.output
+    output = _read_output(settings.output if option is None else option, environment)
+    return replace(wanted, place=replace(wanted.place, output=output))
+
+
+def _read_output(output: str | None, environment: Environment) -> str | None:
     if output is None or output == "-":
         return output
     path = environment.path(disk_path(output))
@@ -208,7 +190,7 @@ def require_compatible(
     count: int, wanted: MakingOptions, settings: Settings, environment: Environment
 ) -> None:
     """Raise UsageError for options that exclude each other."""
-    to_stdout = wanted.output == "-"
+    to_stdout = wanted.place.output == "-"
     if to_stdout and count > 1:
         raise UsageError("-o - takes one image only", hint="leave -n out, or name a folder with -o")
     if to_stdout and environment.invocation.as_json:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from secrets import SystemRandom
 
-from nscale_cli.commands import _options as options
+from nscale_cli.commands.options.report import DrawOptions, PageOptions
 from nscale_cli.config.settings import Settings
 from nscale_cli.errors import UsageError
 from nscale_cli.output.compare_result import Drawn
@@ -32,8 +32,8 @@ class Drawing:
     def __init__(
         self,
         environment: Environment,
-        asked: options.DrawOptions,
-        how: options.PageOptions,
+        asked: DrawOptions,
+        how: PageOptions,
         settings: Settings,
     ) -> None:
         """Check what is asked for; raise UsageError."""

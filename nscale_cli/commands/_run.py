@@ -5,12 +5,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import field, replace
 
 from nscale_cli.commands._context import address_of, connected, make_marker, make_recorder
-from nscale_cli.commands._options import (
-    RecordOptions,
-    RetryOptions,
-    RunOptions,
-    ServiceOptions,
-)
+from nscale_cli.commands.options.buying import BuyingOptions
+from nscale_cli.commands.options.run import RunOptions
+from nscale_cli.commands.options.service import ServiceOptions
 from nscale_cli.config.settings import Settings
 from nscale_cli.connection import Connection, require_base_url
 from nscale_cli.errors import KeyMissing, StdoutFailed, UsageError
@@ -54,19 +51,16 @@ class RunCommand:
     name: str
     run: RunDirectory
     source: str
-    service: ServiceOptions
-    retries: RetryOptions
+    buying: BuyingOptions
     options: RunOptions
-    record: RecordOptions
     settings: Settings
-    max_cost: float | None
     others: Mapping[str, tuple[ServiceOptions, Settings]] = field(default_factory=dict)
     paths: bool = True
 
     @property
     def services(self) -> Mapping[str, tuple[ServiceOptions, Settings]]:
         """All services, by what rows call them."""
-        return {"": (self.service, self.settings), **self.others}
+        return {"": (self.buying.service, self.settings), **self.others}
 
     @property
     def resume(self) -> ResumeOptions:
@@ -74,13 +68,13 @@ class RunCommand:
         return ResumeOptions(
             redo=frozenset(self.options.redo or ()),
             retry_refused=self.options.retry_refused,
-            retry_billed=self.retries.retry_billed,
+            retry_billed=self.buying.retries.retry_billed,
         )
 
     @property
     def address(self) -> str:
         """The service as a plan names it."""
-        return planned_address(self.service, self.settings)
+        return planned_address(self.buying.service, self.settings)
 
 
 def planned_address(service: ServiceOptions, settings: Settings) -> str:
@@ -98,7 +92,7 @@ def require_same_service(command: RunCommand) -> None:
     before, now = read_header(command.run), command.address
     if before is None or before.base_url == now:
         return
-    service = command.service
+    service = command.buying.service
     named = service.base_url is not None or service.profile is not None
     if named and SANDBOX not in (before.base_url, now):
         return
@@ -186,7 +180,7 @@ def try_out(command: RunCommand, environment: Environment, trial: RunDirectory) 
 @contextmanager
 def all_connected(command: RunCommand, environment: Environment) -> Iterator[dict[str, Connection]]:
     """Yield the way to each service of a run, by what its rows call it."""
-    terminal, retries = environment.terminal, command.retries
+    terminal, retries = environment.terminal, command.buying.retries
     with ExitStack() as stack:
         yield {
             name: stack.enter_context(connected(terminal, settings, service, retries))
@@ -284,9 +278,9 @@ class _Buying:
             return buy_rows(self._ledger, order, environment, self._begin_progress(show))
 
     def _markers(self, connections: Mapping[str, Connection]) -> dict[str, Marker]:
-        command, terminal = self._command, self._environment.terminal
+        terminal, record = self._environment.terminal, self._command.buying.record
         made = {
-            name: make_marker(terminal, command.services[name][1], command.record, connection)
+            name: make_marker(terminal, self._command.services[name][1], record, connection)
             for name, connection in connections.items()
         }
         return {name: marker for name, marker in made.items() if marker}
@@ -297,7 +291,7 @@ class _Buying:
             name: make_recorder(
                 terminal,
                 command.services[name][1],
-                command.record,
+                command.buying.record,
                 connection,
                 self._prices[name],
                 run=command.run.path,
@@ -312,7 +306,7 @@ class _Buying:
 
     def _budgets(self) -> dict[str, Budget]:
         """Return what may be spent, over the whole life of the folder; raise UsageError."""
-        if self._command.max_cost is None:
+        if self._command.buying.max_cost is None:
             return {}
         for service, model in self._survey.area_to_send:
             if self._price_of(service, model) is None:
@@ -322,7 +316,7 @@ class _Buying:
         money = self._ledger.states.money
         if money.unpriced:
             raise unknown_price(f"of {money.unpriced} earlier requests")
-        allowed, spent = share_of(self._command.max_cost, self._ledger)
+        allowed, spent = share_of(self._command.buying.max_cost, self._ledger)
         budget = Budget(allowed, self._prices[""], spent_usd=spent)
         return {service: budget.at(prices) for service, prices in self._prices.items()}
 

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
 from nscale_cli.commands._context import address_of, load_settings
 from nscale_cli.commands._inputs import read_key_of_input
+from nscale_cli.commands.options.service import AddressOptions
 from nscale_cli.config.settings import DEFAULT_BASE_URL
 from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.credentials.lookup import key_variables, origin_of
@@ -35,7 +35,7 @@ made in its console, on the page for API keys or service tokens; another service
 @command("quiet", "debug")
 def login(
     environment: Environment,
-    address: options.AddressOptions,
+    address: AddressOptions,
     with_token: Annotated[
         bool, typer.Option("--with-token", help="Read the key from standard input.")
     ] = False,

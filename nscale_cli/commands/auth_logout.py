@@ -1,8 +1,8 @@
 """`nscale auth logout`: forget a stored key."""
 
-from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
 from nscale_cli.commands._context import address_of, load_settings
+from nscale_cli.commands.options.service import AddressOptions
 from nscale_cli.credentials.lookup import key_variables, origin_of
 from nscale_cli.credentials.store import KeyStore
 from nscale_cli.output.result import Done
@@ -20,7 +20,7 @@ The key itself stays valid: revoke it at the service where it must not be used a
 
 
 @command("quiet")
-def logout(environment: Environment, address: options.AddressOptions) -> Done:
+def logout(environment: Environment, address: AddressOptions) -> Done:
     """Log out; HELP is what the user reads."""
     env = environment.terminal.env
     settings = load_settings(environment.terminal, address.profile)

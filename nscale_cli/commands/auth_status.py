@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
 from nscale_cli.commands._context import connected, load_settings
+from nscale_cli.commands.options.service import AccountOptions
 from nscale_cli.errors import NscaleError
 from nscale_cli.output.result import Result
 from nscale_cli.output.tables import format_table
@@ -64,7 +64,7 @@ class KeyStatus(Result):
 
 
 @command("as_json", "debug")
-def status(environment: Environment, account: options.AccountOptions) -> KeyStatus:
+def status(environment: Environment, account: AccountOptions) -> KeyStatus:
     """Tell; HELP is what the user reads."""
     terminal = environment.terminal
     with connected(terminal, load_settings(terminal, account.profile), account) as connection:

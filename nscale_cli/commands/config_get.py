@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
 from nscale_cli.commands.config_set import NameArgument
+from nscale_cli.commands.options.service import ProfileOption
 from nscale_cli.config.file import find_setting, read_config
 from nscale_cli.config.settings import SETTINGS, Config, Settings
 from nscale_cli.errors import UsageError
@@ -64,9 +64,7 @@ class Profiles(Result):
 
 
 @command()
-def get(
-    environment: Environment, name: NameArgument, profile: options.ProfileOption = None
-) -> Page:
+def get(environment: Environment, name: NameArgument, profile: ProfileOption = None) -> Page:
     """Print; GET_HELP is what the user reads."""
     setting = SETTINGS.get(name) or find_setting(name, in_profile=True)
     env = environment.terminal.env

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
+from nscale_cli.commands.options.service import ProfileOption
 from nscale_cli.config.file import (
     config_path,
     find_setting,
@@ -60,7 +60,7 @@ def set_setting(
     environment: Environment,
     name: NameArgument,
     value: Annotated[str, typer.Argument(metavar="VALUE", help="The setting's value.")],
-    profile: options.ProfileOption = None,
+    profile: ProfileOption = None,
 ) -> Done:
     """Set; SET_HELP is what the user reads."""
     env = environment.terminal.env
@@ -83,7 +83,7 @@ def set_setting(
 
 @command()
 def unset_setting(
-    environment: Environment, name: NameArgument, profile: options.ProfileOption = None
+    environment: Environment, name: NameArgument, profile: ProfileOption = None
 ) -> Done:
     """Unset; UNSET_HELP is what the user reads."""
     find_setting(name, in_profile=bool(profile))

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
+from nscale_cli.commands.options.service import ProfileOption
 from nscale_cli.config.file import read_config
 from nscale_cli.config.settings import SETTINGS, Config, Settings
 from nscale_cli.output.result import Result
@@ -74,7 +74,7 @@ class SettingsShown(Result):
 
 
 @command("as_json")
-def show(environment: Environment, profile: options.ProfileOption = None) -> SettingsShown:
+def show(environment: Environment, profile: ProfileOption = None) -> SettingsShown:
     """Show; HELP is what the user reads."""
     env = environment.terminal.env
     config = read_config(env)

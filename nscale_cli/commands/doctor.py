@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
-from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
 from nscale_cli.commands._context import address_of, connected, load_settings
+from nscale_cli.commands.options.service import ServiceOptions
 from nscale_cli.connection import Connection
 from nscale_cli.doctor import (
     NO_KEY,
@@ -73,7 +73,7 @@ class Examined(Result):
 
 
 @command("as_json", "debug")
-def examine(environment: Environment, service: options.ServiceOptions) -> Examined:
+def examine(environment: Environment, service: ServiceOptions) -> Examined:
     """Examine; HELP is what the user reads."""
     terminal = environment.terminal
     settings = load_settings(terminal, service.profile)

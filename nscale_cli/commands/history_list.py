@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
+from nscale_cli.commands.options.request import complete_model
 from nscale_cli.errors import UsageError
 from nscale_cli.terminal.context import Environment
 
@@ -40,7 +40,7 @@ OnlyModelOption = Annotated[
         "-m",
         "--model",
         metavar="ID",
-        autocompletion=options.complete_model,
+        autocompletion=complete_model,
         help="Only images of this model.",
     ),
 ]

@@ -3,8 +3,12 @@
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
+from nscale_cli.commands.options.buying import BuyingOptions
+from nscale_cli.commands.options.output import DryRunOption
+from nscale_cli.commands.options.request import ImageOptions
+from nscale_cli.commands.options.run import RowsOptions, RunOptions
+from nscale_cli.commands.options.service import ServiceOptions
 from nscale_cli.errors import UsageError
 from nscale_cli.terminal.context import Environment
 
@@ -35,14 +39,11 @@ stdout. The folder's run/ has the journal; nscale images receipt tells what was 
 @command("as_json", "quiet", "debug")
 def batch(
     environment: Environment,
-    rows: options.RowsOptions,
-    image: options.ImageOptions,
-    run: options.RunOptions,
-    service: options.ServiceOptions,
-    retries: options.RetryOptions,
-    record: options.RecordOptions,
-    max_cost: options.MaxCostOption = None,
-    dry_run: options.DryRunOption = False,
+    rows: RowsOptions,
+    image: ImageOptions,
+    run: RunOptions,
+    buying: BuyingOptions,
+    dry_run: DryRunOption = False,
 ) -> "Result":
     """Make them; HELP is what the user reads."""
     # Help, a usage error and a Tab know this module; what they do not need is loaded here.
@@ -53,18 +54,16 @@ def batch(
     from nscale_cli.runs.rows import RowsRefused
     from nscale_cli.storage.names import disk_path
 
+    service = buying.service
     _require_one_reader(service, rows)
     settings = load_settings(environment.terminal, service.profile)
     asked = RunCommand(
         name="images batch",
         run=RunDirectory(path=environment.path(disk_path(_directory(rows, service, settings)))),
         source="standard input" if rows.file == "-" else rows.file,
-        service=service,
-        retries=retries,
+        buying=buying,
         options=run,
-        record=record,
         settings=settings,
-        max_cost=max_cost,
     )
     planner = _Planner(environment, asked, rows, image)
     try:
@@ -73,7 +72,7 @@ def batch(
         return RowsRejected(command=asked.name, refused=refused)
 
 
-def _require_one_reader(service: options.ServiceOptions, rows: options.RowsOptions) -> None:
+def _require_one_reader(service: ServiceOptions, rows: RowsOptions) -> None:
     if service.api_key == "-" and rows.file == "-":
         raise UsageError(
             "-a - and the rows would both be read from standard input",
@@ -81,9 +80,7 @@ def _require_one_reader(service: options.ServiceOptions, rows: options.RowsOptio
         )
 
 
-def _directory(
-    rows: options.RowsOptions, service: options.ServiceOptions, settings: "Settings"
-) -> str:
+def _directory(rows: RowsOptions, service: ServiceOptions, settings: "Settings") -> str:
     """Return the run's folder: the same for the same file, so that the same command goes on."""
     if rows.output is not None:
         return rows.output
@@ -103,8 +100,8 @@ class _Planner:
         self,
         environment: Environment,
         asked: "RunCommand",
-        rows: options.RowsOptions,
-        image: options.ImageOptions,
+        rows: RowsOptions,
+        image: ImageOptions,
     ) -> None:
         from nscale_cli.runs.plan import PlanHeader
         from nscale_cli.runs.read_rows import format_of

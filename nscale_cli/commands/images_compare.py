@@ -2,8 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
+from nscale_cli.commands.options.compare import (
+    ComparedBuyingOptions,
+    ComparedOptions,
+    ComparedRunOptions,
+)
+from nscale_cli.commands.options.output import DryRunOption
+from nscale_cli.commands.options.report import DrawOptions, PageOptions
+from nscale_cli.commands.options.service import ServicesOptions
 from nscale_cli.errors import UsageError
 from nscale_cli.terminal.context import Environment
 
@@ -35,25 +42,24 @@ price.
 @command("as_json", "quiet", "debug")
 def compare(
     environment: Environment,
-    compared: options.ComparedOptions,
-    services: options.ServicesOptions,
-    run: options.ComparedRunOptions,
-    retries: options.RetryOptions,
-    record: options.RecordOptions,
-    drawing: options.DrawOptions,
-    how: options.PageOptions,
-    max_cost: options.MaxCostOption = None,
-    dry_run: options.DryRunOption = False,
+    compared: ComparedOptions,
+    buying: ComparedBuyingOptions,
+    run: ComparedRunOptions,
+    drawing: DrawOptions,
+    how: PageOptions,
+    dry_run: DryRunOption = False,
 ) -> "Result":
     """Compare; HELP is what the user reads."""
     # Help, a usage error and a Tab know this module; what they do not need is loaded here.
+    from dataclasses import replace
+
     from nscale_cli.commands._comparing import read_comparison, read_members, run_directory
     from nscale_cli.commands._report import Drawing
     from nscale_cli.commands._run import RunCommand, carry_out
     from nscale_cli.runs.plan import RunDirectory
 
-    _require_one_reader(compared, services)
-    members = read_members(environment, services)
+    _require_one_reader(compared, buying.service)
+    members = read_members(environment, buying.service)
     first, *others = members
     comparison = read_comparison(environment, compared, members, drawing)
     wish = Drawing(environment, drawing, how, first.settings)
@@ -61,12 +67,9 @@ def compare(
         name="images compare",
         run=RunDirectory(path=run_directory(environment, compared, comparison, members)),
         source="the command line",
-        service=first.options,
-        retries=retries,
+        buying=replace(buying, service=first.options),
         options=run,
-        record=record,
         settings=first.settings,
-        max_cost=max_cost,
         others={each.address: (each.options, each.settings) for each in others},
         paths=False,
     )
@@ -77,9 +80,7 @@ def compare(
     return _compared(bought, wish, asked.run, environment.terminal)
 
 
-def _require_one_reader(
-    compared: options.ComparedOptions, services: options.ServicesOptions
-) -> None:
+def _require_one_reader(compared: ComparedOptions, services: ServicesOptions) -> None:
     if compared.prompts_file == "-" and services.api_key == "-":
         raise UsageError(
             "-a - and the prompts would both be read from standard input",

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
+from nscale_cli.commands.options.buying import MakingOptions
+from nscale_cli.commands.options.request import ImageOptions, PromptOptions
 from nscale_cli.terminal.context import Environment
 
 if TYPE_CHECKING:
@@ -29,48 +30,28 @@ The exit code tells whether a run may be repeated without paying twice: nscale h
 @command("as_json", "quiet", "debug")
 def generate(
     environment: Environment,
-    words: options.PromptOptions,
-    image: options.ImageOptions,
-    place: options.OutputOptions,
-    how: options.ShowOptions,
-    service: options.ServiceOptions,
-    retries: options.RetryOptions,
-    record: options.RecordOptions,
-    preview: options.PreviewOption = False,
-    max_cost: options.MaxCostOption = None,
+    words: PromptOptions,
+    image: ImageOptions,
+    making: MakingOptions,
 ) -> "Result":
     """Make them; HELP is what the user reads."""
     # Help, a usage error and a Tab know this module; what they do not need is loaded here.
     from nscale_cli.commands._context import load_settings
     from nscale_cli.commands._inputs import require_one_reader
-    from nscale_cli.commands._making import (
-        MakingOptions,
-        make,
-        read_output,
-        require_compatible,
-    )
+    from nscale_cli.commands._making import make, require_compatible, with_output
 
-    require_one_reader(words, service.api_key)
-    settings = load_settings(environment.terminal, service.profile)
-    wanted = MakingOptions(
-        output=read_output(place.output, settings, environment),
-        place=place,
-        how=how,
-        service=service,
-        retries=retries,
-        record=record,
-        preview=preview,
-        max_cost=max_cost,
-    )
-    require_compatible(image.count, wanted, settings, environment)
+    require_one_reader(words, making.service.api_key)
+    settings = load_settings(environment.terminal, making.service.profile)
+    making = with_output(making, settings, environment)
+    require_compatible(image.count, making, settings, environment)
     request = _request(environment, words, image, settings)
-    return make(request, wanted, settings, environment)
+    return make(request, making, settings, environment)
 
 
 def _request(
     environment: Environment,
-    words: options.PromptOptions,
-    image: options.ImageOptions,
+    words: PromptOptions,
+    image: ImageOptions,
     settings: "Settings",
 ) -> "ImageRequest":
     """Return what is asked for; raise UsageError."""

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
+from nscale_cli.commands.options.run import DirectoryArgument
 from nscale_cli.errors import UsageError
 from nscale_cli.terminal.context import Environment
 
@@ -29,7 +29,7 @@ Amounts are estimates by the service's price list.
 @command("as_json", "quiet", "debug")
 def receipt(
     environment: Environment,
-    directory: options.DirectoryArgument,
+    directory: DirectoryArgument,
     as_csv: Annotated[bool, typer.Option("--csv", help="Write CSV to stdout.")] = False,
 ) -> "Receipt":
     """Tell; HELP is what the user reads."""

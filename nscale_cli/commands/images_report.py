@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
+from nscale_cli.commands.options.report import DrawOptions, PageOptions
+from nscale_cli.commands.options.run import DirectoryArgument
 from nscale_cli.errors import UsageError
 from nscale_cli.terminal.context import Environment
 
@@ -26,9 +27,9 @@ not. No image is touched.
 @command("as_json", "quiet", "debug")
 def report(
     environment: Environment,
-    directory: options.DirectoryArgument,
-    drawing: options.DrawOptions,
-    how: options.PageOptions,
+    directory: DirectoryArgument,
+    drawing: DrawOptions,
+    how: PageOptions,
 ) -> "Result":
     """Draw; HELP is what the user reads."""
     from nscale_cli.commands._context import load_settings

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
 from nscale_cli.commands.history_show import complete_id
+from nscale_cli.commands.options.buying import MakingOptions
+from nscale_cli.commands.options.request import ChangeOptions
 from nscale_cli.terminal.context import Environment
 
 if TYPE_CHECKING:
@@ -38,38 +39,18 @@ def rerun(
             autocompletion=complete_id,
         ),
     ],
-    change: options.ChangeOptions,
-    place: options.OutputOptions,
-    how: options.ShowOptions,
-    service: options.ServiceOptions,
-    retries: options.RetryOptions,
-    record: options.RecordOptions,
-    preview: options.PreviewOption = False,
-    max_cost: options.MaxCostOption = None,
+    change: ChangeOptions,
+    making: MakingOptions,
 ) -> "Result":
     """Make it; HELP is what the user reads."""
     from nscale_cli.commands._again import changed, past_request, require_same_service
     from nscale_cli.commands._context import load_settings
-    from nscale_cli.commands._making import (
-        MakingOptions,
-        make,
-        read_output,
-        require_compatible,
-    )
+    from nscale_cli.commands._making import make, require_compatible, with_output
 
-    settings = load_settings(environment.terminal, service.profile)
-    wanted = MakingOptions(
-        output=read_output(place.output, settings, environment),
-        place=place,
-        how=how,
-        service=service,
-        retries=retries,
-        record=record,
-        preview=preview,
-        max_cost=max_cost,
-    )
+    settings = load_settings(environment.terminal, making.service.profile)
+    making = with_output(making, settings, environment)
     past = past_request(image, environment)
-    require_same_service(past, service, settings)
+    require_same_service(past, making.service, settings)
     request = changed(past, change, settings, environment)
-    require_compatible(request.count, wanted, settings, environment)
-    return make(request, wanted, settings, environment)
+    require_compatible(request.count, making, settings, environment)
+    return make(request, making, settings, environment)

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
+from nscale_cli.commands.options.buying import BuyingOptions
+from nscale_cli.commands.options.run import DirectoryArgument, RunOptions
 from nscale_cli.terminal.context import Environment
 
 if TYPE_CHECKING:
@@ -26,12 +27,9 @@ run/ knows what was sent, whatever ended the run.
 @command("as_json", "quiet", "debug")
 def resume(
     environment: Environment,
-    directory: options.DirectoryArgument,
-    run: options.RunOptions,
-    service: options.ServiceOptions,
-    retries: options.RetryOptions,
-    record: options.RecordOptions,
-    max_cost: options.MaxCostOption = None,
+    directory: DirectoryArgument,
+    run: RunOptions,
+    buying: BuyingOptions,
 ) -> "Result":
     """Go on; HELP is what the user reads."""
     from dataclasses import replace
@@ -43,19 +41,16 @@ def resume(
     from nscale_cli.storage.names import disk_path
 
     folder = RunDirectory(path=environment.path(disk_path(directory)))
-    header = require_header(folder)
+    header, service = require_header(folder), buying.service
     if header.base_url == SANDBOX and service.base_url is None and service.profile is None:
-        service = service.but(sandbox=True)  # which no key goes to
+        buying = replace(buying, service=replace(service, sandbox=True))  # which no key goes to
     asked = RunCommand(
         name="images resume",
         run=folder,
         source=str(folder.plan),
-        service=service,
-        retries=retries,
+        buying=buying,
         options=run,
-        record=record,
         settings=load_settings(environment.terminal, service.profile),
-        max_cost=max_cost,
     )
     result = carry_out(asked, environment, lambda: None)
     if header.axes.get("kind") != KIND:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
+from nscale_cli.commands.options.output import ShowOptions
 from nscale_cli.errors import ExitCode, NscaleError, UsageError
 from nscale_cli.output.result import Result
 from nscale_cli.storage.names import text_of
@@ -60,7 +60,7 @@ def show(
         list[str],
         typer.Argument(metavar="FILE...", help="One image or several, or `last` for the last one."),
     ],
-    how: options.ShowOptions,
+    how: ShowOptions,
 ) -> Shown:
     """Show the files; HELP is what the user reads."""
     from nscale_cli.commands._context import load_settings

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
+from nscale_cli.commands.options.run import DirectoryArgument
 from nscale_cli.errors import UsageError
 from nscale_cli.terminal.context import Environment
 
@@ -29,7 +29,7 @@ MAX_BYTES = 16 * 1024 * 1024
 @command("as_json", "quiet", "debug")
 def votes(
     environment: Environment,
-    directory: options.DirectoryArgument,
+    directory: DirectoryArgument,
     files: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="Votes that the page saved.")
     ],

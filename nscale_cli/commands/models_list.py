@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
-from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
 from nscale_cli.commands._context import get_models, load_settings
+from nscale_cli.commands.options.request import SizeOption
+from nscale_cli.commands.options.service import ServiceOptions
 from nscale_cli.errors import UsageError
 from nscale_cli.output.models import ModelsListed
 from nscale_cli.request import Size
@@ -59,10 +60,10 @@ SortOption = Annotated[
 @command("as_json", "quiet", "debug")
 def list_models(
     environment: Environment,
-    service: options.ServiceOptions,
+    service: ServiceOptions,
     everything: AllOption = False,
     sort: SortOption = _ORDERS[0],
-    size: options.SizeOption = None,
+    size: SizeOption = None,
 ) -> ModelsListed:
     """List; HELP is what the user reads."""
     terminal = environment.terminal

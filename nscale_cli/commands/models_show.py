@@ -1,8 +1,9 @@
 """`nscale models show`: all that the service says about one model."""
 
-from nscale_cli.commands import _options as options
 from nscale_cli.commands._command import command
 from nscale_cli.commands._context import get_models, load_settings
+from nscale_cli.commands.options.request import ModelArgument, SizeOption
+from nscale_cli.commands.options.service import ServiceOptions
 from nscale_cli.errors import RequestRefused
 from nscale_cli.output.models import ModelShown
 from nscale_cli.redact import excerpt
@@ -22,9 +23,9 @@ Examples:
 @command("as_json", "quiet", "debug")
 def show(
     environment: Environment,
-    model_id: options.ModelArgument,
-    service: options.ServiceOptions,
-    size: options.SizeOption = None,
+    model_id: ModelArgument,
+    service: ServiceOptions,
+    size: SizeOption = None,
 ) -> ModelShown:
     """Show the model; HELP is what the user reads."""
     settings = load_settings(environment.terminal, service.profile)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Order:
-    """All that `images generate` was asked for, checked. `meanwhile` is called once it is sent.
+    """All that `images generate` was asked for, checked. `meanwhile` is done once it is sent.
 
     `target` is None where the bytes go to standard output. `prices` are of the same service.
     """
@@ -44,7 +44,7 @@ class Order:
     budget: Budget | None = None
     force: bool = False
     marker: "Marker | None" = None
-    meanwhile: Callable[[], object] = lambda: None
+    meanwhile: tuple[Callable[[], object], ...] = ()
     kept: list[Path] = field(default_factory=list)
 
 
@@ -122,7 +122,8 @@ def _engine(order: Order, client: Client, environment: Environment) -> Engine:
     def heed(event: JobEvent) -> None:
         if event.stage is Stage.SENT:
             order.prices.begin(client)
-            order.meanwhile()
+            for act in order.meanwhile:
+                act()
         elif event.stage is None:
             terminal.note(event.text)
         elif event.text:

@@ -9,12 +9,13 @@ import typer
 
 from nscale_cli.commands import _command, images_generate, images_show, models_list
 from nscale_cli.commands._command import command
-from nscale_cli.commands._values import Options
 from nscale_cli.terminal.context import Environment
 from nscale_cli.terminal.streams import Terminal
+from nscale_cli.values import frozen
 
 
-class Group(Options):
+@frozen
+class Group:
     """Two options that travel together, and a field that is no option."""
 
     size: Annotated[str, typer.Option("--size")] = "1x1"
@@ -22,15 +23,23 @@ class Group(Options):
     other: int = 7
 
 
+@frozen
+class Groups:
+    """A value within a value, and an option beside it."""
+
+    group: Group
+    count: Annotated[int, typer.Option("--count")] = 1
+
+
 @command("quiet")
 def example(
     environment: Environment,
-    group: Group,
+    groups: Groups,
     first: Annotated[str, typer.Argument()],
     preview: Annotated[bool, typer.Option("--preview")] = False,
 ) -> tuple[object, ...]:
     """Return what it was given."""
-    return environment, group, first, preview
+    return environment, groups, first, preview
 
 
 @pytest.fixture
@@ -48,9 +57,9 @@ def run(environment: Environment, *words: str) -> object:
 
 def test_options_of_a_value_reach_the_function_as_that_value(environment: Environment) -> None:
     """Given or not; and the environment with them."""
-    assert run(environment, "fox", "--size", "2x2") == (
+    assert run(environment, "fox", "--size", "2x2", "--count", "3") == (
         environment,
-        Group(size="2x2", sandbox=False),
+        Groups(group=Group(size="2x2", sandbox=False), count=3),
         "fox",
         False,
     )
@@ -69,7 +78,7 @@ def test_verbosity_is_heeded_before_the_function_runs(
 def test_each_help_lists_the_options_in_one_order() -> None:
     """What is the command's own comes first."""
     assert list(inspect.signature(example).parameters) == [
-        *("context", "first", "size", "preview", "sandbox", "quiet")
+        *("context", "first", "size", "count", "preview", "sandbox", "quiet")
     ]
 
 
