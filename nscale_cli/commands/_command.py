@@ -17,7 +17,7 @@ _ORDER = (
     *("file", "models", "sizes", "model", "size", "vary", "samples", "count", "prompts_file"),
     *("output", "fresh", "max_images", "jobs", "name_template", "row_format", "limit"),
     *("rows", "columns", "cell", "title", "no_sheet", "no_page", "embed", "blind", "baseline"),
-    *("unique", "shard", "redo", "retry_refused", "fail_fast", "keep_going"),
+    *("unique", "shard", "dask", "redo", "retry_refused", "fail_fast", "keep_going"),
     *("open_viewer", "preview", "preview_style"),
     *("preview_width", "api_key", "api_key_file", "prompt_file", "base_url", "profile", "profiles"),
     *("sandbox", "param", "timeout", "retry", "retry_billed", "max_cost", "force"),

@@ -125,15 +125,15 @@ def _carry_out(command: RunCommand, environment: Environment, ledger: Ledger) ->
     survey = survey_rows(
         ledger.place, ledger.states, command.resume, source=command.source, ledger=ledger
     )
-    _require_services(command, survey)
+    require_services(command, survey)
     if survey.adopted:
         terminal.note(f"{survey.adopted} images that an earlier run had left are taken in")
     buying = _Buying(command, environment, ledger, survey)
     end = buying.buy() if survey.to_send else buying.tell_earlier()
-    _write_files(ledger, terminal)
+    write_files(ledger.place, ledger.states, terminal)
     if end.crash is not None:
         raise end.crash
-    totals, rows = count_rows(ledger, in_detail=as_json)
+    totals, rows = count_rows(ledger.place, ledger.states, in_detail=as_json)
     return RunReport(
         command=command.name,
         directory=command.run.path,
@@ -147,7 +147,7 @@ def _carry_out(command: RunCommand, environment: Environment, ledger: Ledger) ->
     )
 
 
-def _require_services(command: RunCommand, survey: Survey) -> None:
+def require_services(command: RunCommand, survey: Survey) -> None:
     """Raise UsageError where rows would be sent to a service that is not named now."""
     for service, _ in survey.area_to_send:
         if service not in command.services:
@@ -166,7 +166,7 @@ def try_out(command: RunCommand, environment: Environment, trial: RunDirectory) 
     )
     with RowStates(read_events(command.run)) as states:
         survey = survey_rows(place, states, command.resume, source=command.source)
-        _require_services(command, survey)
+        require_services(command, survey)
         price, because = estimated(command, environment, survey)
         return RunPlanned(
             directory=command.run.path,
@@ -379,20 +379,18 @@ def _fetch(url: str) -> GeneratedImage | InvalidItem:
     return fetch_image(url)
 
 
-def _write_files(ledger: Ledger, terminal: Terminal) -> None:
+def write_files(place: Place, states: RowStates, terminal: Terminal) -> None:
     """Write the table of all rows, and those that failed; what cannot be written is a warning."""
-    run, shard = ledger.place.run, ledger.place.shard
+    run, shard = place.run, place.shard
     failed = run.bookkeeping / f"failed{shard.suffix}.jsonl"
     try:
-        if not write_failed(
-            failed, outcomes(ledger.place, ledger.states), terminal.redactor.redact
-        ):
+        if not write_failed(failed, outcomes(place, states), terminal.redactor.redact):
             failed.unlink()
         if shard.count == 1:
-            write_results(run.path / "results.csv", outcomes(ledger.place, ledger.states))
+            write_results(run.path / "results.csv", outcomes(place, states))
             return
         # The last of the shards to end writes what all of them have done.
-        with locked(run.bookkeeping / "results"), RowStates(read_events(run)) as states:
-            write_results(run.path / "results.csv", outcomes(Place(run=run), states))
+        with locked(run.bookkeeping / "results"), RowStates(read_events(run)) as all_states:
+            write_results(run.path / "results.csv", outcomes(Place(run=run), all_states))
     except OSError as error:
         terminal.warn(f"{run.path}: the table of results could not be written: {error.strerror}")

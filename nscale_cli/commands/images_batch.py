@@ -67,7 +67,13 @@ def batch(
     )
     planner = _Planner(environment, asked, rows, image)
     try:
-        return planner.try_out() if dry_run else carry_out(asked, environment, planner.plan)
+        if dry_run:
+            return planner.try_out()
+        if run.dask is not None:
+            from nscale_cli.commands._dask import carry_out_on_cluster
+
+            return carry_out_on_cluster(asked, environment, planner.plan)
+        return carry_out(asked, environment, planner.plan)
     except RowsRefused as refused:
         return RowsRejected(command=asked.name, refused=refused)
 

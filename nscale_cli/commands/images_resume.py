@@ -52,7 +52,12 @@ def resume(
         options=run,
         settings=load_settings(environment.terminal, service.profile),
     )
-    result = carry_out(asked, environment, lambda: None)
+    if run.dask is not None:
+        from nscale_cli.commands._dask import carry_out_on_cluster
+
+        result = carry_out_on_cluster(asked, environment, lambda: None)
+    else:
+        result = carry_out(asked, environment, lambda: None)
     if header.axes.get("kind") != KIND:
         return result
     return replace(result, then=f"to draw it again: nscale images report {folder.path}")

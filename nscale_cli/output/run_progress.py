@@ -1,7 +1,7 @@
 """How a run goes on, as the user hears of it: one changing line, or a line for each row."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nscale_cli.errors import SavedElsewhere, StdoutFailed
@@ -12,10 +12,10 @@ from nscale_cli.redact import excerpt
 from nscale_cli.request import SavedImage
 from nscale_cli.runs.comparison import CELL_FIELD
 from nscale_cli.runs.journal import Event
-from nscale_cli.runs.ledger import Ledger
+from nscale_cli.runs.ledger import Ledger, Place
 from nscale_cli.runs.plan import PlannedRow
 from nscale_cli.runs.resume import missing_files, saved_paths
-from nscale_cli.runs.states import RowState
+from nscale_cli.runs.states import RowState, RowStates
 from nscale_cli.runs.survey import Survey
 from nscale_cli.service.prices import dollars
 from nscale_cli.storage.names import text_of
@@ -67,12 +67,8 @@ class RunProgress:
         """Write the paths of what earlier runs have saved, before all others."""
         if not self._paths or not self._saved:
             return
-        run, states = self._ledger.place.run, self._ledger.states
-        for planned in self._ledger.place.rows():
-            history = states.get(planned.key)
-            if history.state is RowState.SAVED and not missing_files(history, run):
-                for path in saved_paths(history, run):
-                    self.answer(str(path))
+        for path in saved_already(self._ledger.place, self._ledger.states):
+            self.answer(str(path))
 
     def say(self, text: str) -> None:
         """Say something on stderr."""
@@ -137,6 +133,14 @@ class RunProgress:
         while columns is not None and len(parts) > 1 and len("  ".join(parts)) > columns:
             parts.pop()
         return "  ".join(parts)
+
+
+def saved_already(place: Place, states: RowStates) -> Iterator[Path]:
+    """Yield the paths of the images that are saved, and still there, in the order of the plan."""
+    for planned in place.rows():
+        history = states.get(planned.key)
+        if history.state is RowState.SAVED and not missing_files(history, place.run):
+            yield from saved_paths(history, place.run)
 
 
 def row_label(planned: PlannedRow) -> str:

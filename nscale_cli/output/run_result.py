@@ -9,13 +9,13 @@ from nscale_cli.output.result import NO_RUN, Result, bill_of
 from nscale_cli.output.run_progress import row_label
 from nscale_cli.redact import excerpt
 from nscale_cli.runs.buying import RunEnd
-from nscale_cli.runs.ledger import Ledger
+from nscale_cli.runs.ledger import Place
 from nscale_cli.runs.plan import PlannedRow, RunDirectory
 from nscale_cli.runs.policy import StopReason
 from nscale_cli.runs.resume import ResumeOptions, decide
 from nscale_cli.runs.row_names import shown_path
 from nscale_cli.runs.rows import RowsRefused
-from nscale_cli.runs.states import Money
+from nscale_cli.runs.states import Money, RowStates
 from nscale_cli.runs.survey import Survey
 from nscale_cli.runs.totals import RowOutcome, Totals, outcomes
 from nscale_cli.service.prices import dollars, rounded
@@ -198,13 +198,15 @@ class RunReport(Result):
         }
 
 
-def count_rows(ledger: Ledger, *, in_detail: bool) -> tuple[Totals, RowData | None]:
+def count_rows(
+    place: Place, states: RowStates, *, in_detail: bool
+) -> tuple[Totals, RowData | None]:
     """Return where all rows are; `in_detail` also what a script is told of each."""
     totals, rows = Totals(), RowData() if in_detail else None
-    for outcome in outcomes(ledger.place, ledger.states):
+    for outcome in outcomes(place, states):
         totals.add(outcome)
         if rows is not None:
-            rows.add(outcome, ledger.place.run)
+            rows.add(outcome, place.run)
     return totals, rows
 
 

@@ -82,6 +82,15 @@ class Interrupts:
         signal is raised.
         """
         self._on_hold = tell
+        if self._pending is not None:
+            tell(self._pending)
+
+    def ask(self, number: int) -> None:
+        """Ask for an end as the first signal does that is on hold, from any thread."""
+        if self._pending is None:
+            self._pending = number
+            if self._on_hold is not None:
+                self._on_hold(number)
 
     def take(self) -> int | None:
         """Return the signal that was kept, if any, and keep the next one instead."""

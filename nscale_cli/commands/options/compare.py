@@ -84,6 +84,7 @@ class ComparedRunOptions(RunOptions):
     """How the images of a comparison are bought."""
 
     shard: str | None = None  # a comparison is small
+    dask: str | None = None
     as_lines: bool = False
 
 

@@ -90,6 +90,15 @@ class RunOptions:
             "Slurm, Kubernetes, AWS Batch, Grid Engine or GNU parallel.",
         ),
     ] = None
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            "--dask",
+            metavar="ADDRESS",
+            help="Let the workers of the Dask cluster with this scheduler make the images, into a "
+            "folder that all of them share; each uses its own key.",
+        ),
+    ] = None
     redo: Annotated[
         list[str] | None,
         typer.Option(
