@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from nscale_cli.output.schema import document_schema
 from nscale_cli.sandbox.scenarios import Answer
 from nscale_cli.sandbox.server import ReceivedRequest, Sandbox
 from nscale_cli.terminal.context import Environment
+from nscale_cli.terminal.signals import Interrupts
 from nscale_cli.terminal.streams import Terminal
 from nscale_cli.terminal.time import Clock
 
@@ -45,6 +47,20 @@ _FAULTS = Path(__file__).parent / "faults"
 # A slow machine is no failure.
 settings.register_profile("patient", parent=settings(), deadline=None)
 settings.load_profile("patient")
+
+
+@contextmanager
+def installed(interrupts: Interrupts) -> Iterator[None]:
+    """Route the signals as the program does, and give them back at the end."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    interrupts.install()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Stream(io.TextIOWrapper):

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from nscale_cli.preview import query
-from nscale_cli.storage import files
+from nscale_cli.storage import devices
 from nscale_cli.terminal import size
 from nscale_cli.terminal.signals import Interrupts
 
@@ -32,7 +32,7 @@ def test_a_cell_s_pixels_are_not_known() -> None:
 @pytest.mark.usefixtures("windows")
 def test_writing_is_not_waited_for() -> None:
     """Nothing was opened without waiting: there is no such descriptor, and none is looked at."""
-    files._wait_until_writable(-1)
+    devices._wait_until_writable(-1)
 
 
 @pytest.mark.usefixtures("windows")

@@ -11,6 +11,7 @@ from nscale_cli.errors import UsageError
 from nscale_cli.output.result import Done
 from nscale_cli.terminal.context import Environment
 from nscale_cli.terminal.signals import Interrupted
+from nscale_cli.values import frozen
 
 if TYPE_CHECKING:
     from nscale_cli.sandbox.server import Sandbox
@@ -39,13 +40,14 @@ def whole_help() -> str:
     return f"{HELP}\n\b\n" + "\n".join(f"  {model}" for model in SANDBOX_MODELS)
 
 
-@command("quiet")
-def serve(
-    environment: Environment,
+@frozen
+class SandboxOptions:
+    """Where the sandbox listens, and how it behaves."""
+
     port: Annotated[
         int,
         typer.Option("--port", metavar="PORT", help="The port to listen on; 0 takes a free one."),
-    ] = DEFAULT_PORT,
+    ] = DEFAULT_PORT
     latency: Annotated[
         float,
         typer.Option(
@@ -55,7 +57,7 @@ def serve(
             max=MAX_LATENCY_SECONDS,
             help="How much longer images take.",
         ),
-    ] = 0.0,
+    ] = 0.0
     max_concurrent: Annotated[
         int | None,
         typer.Option(
@@ -64,23 +66,27 @@ def serve(
             min=1,
             help="Answer 429 to what is more than N requests for images at once.",
         ),
-    ] = None,
-) -> Done:
+    ] = None
+
+
+@command("quiet")
+def serve(environment: Environment, wanted: SandboxOptions) -> Done:
     """Serve; HELP is what the user reads."""
     from nscale_cli.sandbox.server import Sandbox
 
     terminal = environment.terminal
     try:
         sandbox = Sandbox(
-            port=port,
+            port=wanted.port,
             log=terminal.note,
-            latency_seconds=latency,
-            max_concurrent=max_concurrent,
+            latency_seconds=wanted.latency,
+            max_concurrent=wanted.max_concurrent,
         )
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or "not a port number"
         raise UsageError(
-            f"port {port} cannot be used: {reason}", hint="choose another with --port, 0 for any"
+            f"port {wanted.port} cannot be used: {reason}",
+            hint="choose another with --port, 0 for any",
         ) from None
     with sandbox:
         terminal.note("serving until Ctrl-C; no key is needed, nothing is billed")

@@ -18,12 +18,10 @@ from nscale_cli.values import frozen
 class Stage(StrEnum):
     """How far a job is."""
 
-    QUEUED = "queued"
     SENT = "sent"
     RECEIVING = "receiving"
     SAVED = "saved"
     FAILED = "failed"
-    SKIPPED = "skipped"
 
 
 @frozen

@@ -11,7 +11,8 @@ from nscale_cli.jobs.job import Job
 from nscale_cli.redact import Redactor
 from nscale_cli.request import GeneratedImage, SavedImage, Size
 from nscale_cli.service.decode import InvalidItem, flaw_of, sniff
-from nscale_cli.storage.files import goes_to_device, remove_quietly, write_device
+from nscale_cli.storage.devices import goes_to_device, write_device
+from nscale_cli.storage.files import remove_quietly
 from nscale_cli.storage.imaging import convert
 from nscale_cli.storage.names import EXTENSIONS, slug
 from nscale_cli.storage.rescue import PaidFile

@@ -90,20 +90,24 @@ def transport_error(
             f"the connection to {connection.host} broke before the reply was whole",
             hint=check_usage(connection),
         )
-    refusals = [cause for cause in causes if isinstance(cause, httpx2.ProxyError)]
-    if refusals:
-        reason = excerpt(str(refusals[0]), 100)  # its status and phrase
-        return ServiceUnreachable(
-            f"the proxy refused to connect to {connection.host} ({reason})",
-            temporary=False,
-            hint=f"check {_proxy_variables(env)}, and the proxy's user and password",
-        )
+    for cause in causes:
+        if isinstance(cause, httpx2.ProxyError):
+            return _refused_by_proxy(cause, connection.host, env)
     if not any(isinstance(cause, httpx2.TransportError) for cause in causes):
         return InternalError(f"{type(failure).__name__} before anything was sent", billed=Billed.NO)
     if not proxy:
         return _unreachable(causes, connection.host)
     hint = f"check {_proxy_variables(env)}, which names it, or unset it"
     return _unreachable(causes, f"the proxy {proxy}", hint)
+
+
+def _refused_by_proxy(refusal: Exception, host: str, env: Mapping[str, str]) -> ServiceUnreachable:
+    reason = excerpt(str(refusal), 100)  # its status and phrase
+    return ServiceUnreachable(
+        f"the proxy refused to connect to {host} ({reason})",
+        temporary=False,
+        hint=f"check {_proxy_variables(env)}, and the proxy's user and password",
+    )
 
 
 def _proxy_variables(env: Mapping[str, str]) -> str:

@@ -8,7 +8,6 @@ never deleted.
 import errno
 import mmap
 import os
-import select
 import stat
 import sys
 import threading
@@ -17,15 +16,14 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
+from nscale_cli.storage.devices import DEVICE_DIRECTORIES
 from nscale_cli.storage.disk import CREATE, write_all
-from nscale_cli.storage.names import Target, candidates
+from nscale_cli.storage.names import candidates
 from nscale_cli.storage.private_files import sync_directory
 
-MAX_STANDSTILL_SECONDS = 30.0  # of a device or pipe that takes no byte
 _MAX_NUMBERED_NAMES = 100_000
 _READ_BYTES = 1 << 20
 _NO_REPLACING = 1  # RENAME_NOREPLACE, of Linux's renameat2
-_DEVICE_DIRECTORIES = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))
 _unfinished: "set[PartFile]" = set()  # the files of saves under way
 _leaving = threading.Lock()  # held by whoever removes a temporary file, or decides that it stays
 
@@ -205,56 +203,13 @@ def remove_quietly(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def goes_to_device(target: Target) -> bool:
-    """Return whether `target` is a character device or a FIFO, which is written to as it is.
-
-    Only the very name that the user gave can be that: anywhere else a FIFO is a taken name.
-    """
-    if not target.is_one_name:
-        return False
-    path = target.path(index=1, image_format="png", sha256="")
-    # A link is followed only where the system keeps its own (/dev/stdout): anybody else may have
-    # put it there while the image was being made.
-    try:
-        mode = (path.stat() if path.parent in _DEVICE_DIRECTORIES else path.lstat()).st_mode
-    except OSError:
-        return False
-    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
-
-
-def write_device(pieces: Iterable[bytes | bytearray], device: Path) -> None:
-    """Write to a device or a FIFO that is there; raise OSError if it does not take all of it.
-
-    A FIFO that nobody reads fails at once, one whose reader stands still after a while.
-    """
-    descriptor = os.open(device, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
-    try:
-        for piece in pieces:
-            rest = memoryview(piece)
-            while rest:
-                _wait_until_writable(descriptor)
-                with suppress(BlockingIOError):
-                    rest = rest[os.write(descriptor, rest) :]
-    finally:
-        os.close(descriptor)
-
-
-def _wait_until_writable(descriptor: int) -> None:
-    if sys.platform == "win32":  # where nothing was opened without waiting
-        return
-    poll = select.poll()
-    poll.register(descriptor, select.POLLOUT)
-    if not poll.poll(MAX_STANDSTILL_SECONDS * 1000):
-        raise TimeoutError(errno.ETIMEDOUT, f"it took nothing for {MAX_STANDSTILL_SECONDS:g} s")
-
-
 def require_replaceable(path: Path) -> None:
     """Raise FileExistsError where `path` is anything but a file, or a link: it is no image."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return
-    system = path.parent in _DEVICE_DIRECTORIES
+    system = path.parent in DEVICE_DIRECTORIES
     if system or not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
         raise FileExistsError(None, "it is no file that could be replaced")
 

@@ -6,7 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from nscale_cli.errors import UsageError
-from nscale_cli.storage.files import PartFile, goes_to_device, require_replaceable
+from nscale_cli.storage.devices import goes_to_device
+from nscale_cli.storage.files import PartFile, require_replaceable
 from nscale_cli.storage.names import Target
 
 _ANOTHER = "choose another with -o FOLDER/"

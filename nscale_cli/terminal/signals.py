@@ -5,10 +5,10 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 # Whoever leans on Ctrl-C means one stop. Not for ever: a library might swallow the first.
 _SAME_STOP_SECONDS = 1.0
@@ -50,23 +50,14 @@ class Interrupts:
         self._routed: list[int] = []
         self._over = False
 
-    def install(self) -> dict[int, Any]:
-        """Route the signals here and return the handlers that they had."""
+    def install(self) -> None:
+        """Route the signals here."""
         names = ("SIGINT", "SIGTERM", "SIGHUP")
         numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
         # A signal that the parent ignores (nohup, a background job) stays ignored.
         self._routed = [n for n in numbers if signal.getsignal(n) != signal.SIG_IGN]
-        return {number: signal.signal(number, self._receive) for number in self._routed}
-
-    @contextmanager
-    def installed(self) -> Iterator[None]:
-        """Route the signals here, and give them back at the end."""
-        before = self.install()
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        for number in self._routed:
+            signal.signal(number, self._receive)
 
     def ignore(self) -> None:
         """Ignore the signals from now on: the outcome stands, and the process is about to end."""

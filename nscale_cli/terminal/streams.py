@@ -1,4 +1,4 @@
-"""The terminal: the only owner of the standard streams and of rich."""
+"""The terminal: the only owner of the standard streams."""
 
 import errno
 import os
@@ -8,19 +8,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, TextIO, cast
+from typing import BinaryIO, Protocol, TextIO
 
 from nscale_cli.errors import StdoutFailed
 from nscale_cli.redact import Redactor, clean
 from nscale_cli.terminal.size import TerminalSize, size_by_variable, size_of_window
 from nscale_cli.terminal.time import SLICE_SECONDS
 
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
 _STDOUT = 1
 _MAX_LINKS = 40
-SHOW_CURSOR = "\x1b[?25h"
 CLEAR_LINE = b"\r\x1b[2K"
 _DUMB_TERMINALS = ("dumb", "unknown")
 _STYLES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
@@ -220,7 +216,9 @@ class Terminal:
         if self.quiet or not self.stderr_is_tty:
             yield lambda _: None
             return
-        line = _LiveLine(self._put, coloured=self.coloured, elapsed=elapsed)
+        from nscale_cli.terminal.live import LiveLine
+
+        line = LiveLine(self._put, coloured=self.coloured, elapsed=elapsed)
 
         def show(text: str) -> None:
             line.show(clean(self.redactor.redact(text)))
@@ -231,65 +229,6 @@ class Terminal:
         finally:
             self._print_above, self._redraw = None, lambda: None
             line.stop()
-
-
-class _LiveLine:
-    """A line at the bottom of the terminal; rich is loaded when there is something to show."""
-
-    def __init__(self, put: Callable[[str], None], *, coloured: bool, elapsed: bool) -> None:
-        self._put, self._coloured, self._elapsed = put, coloured, elapsed
-        self._progress: Progress | None = None
-        self._task: TaskID | None = None
-
-    def show(self, text: str) -> None:
-        if self._progress is None:
-            self._progress = self._new_progress()
-            self._progress.start()
-        if self._task is None:
-            self._task = self._progress.add_task(text, total=None)
-        else:
-            self._progress.update(self._task, description=text)
-
-    def redraw(self) -> None:
-        if self._progress is not None:
-            self._progress.refresh()
-
-    def print_above(self, line: str) -> None:
-        from rich.text import Text
-
-        if self._progress is not None:
-            self._progress.console.print(Text.from_ansi(line), soft_wrap=True)
-
-    def stop(self) -> None:
-        if self._progress is None:
-            return
-        try:
-            self._progress.stop()
-        finally:
-            self._put(SHOW_CURSOR)  # also where a signal came while the line stopped
-
-    def _new_progress(self) -> "Progress":
-        from rich.console import Console
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        console = Console(
-            file=cast("IO[str]", _Unfailing(self._put)),
-            force_terminal=True,
-            force_interactive=True,
-            no_color=not self._coloured,
-            highlight=False,
-            markup=False,
-            emoji=False,
-        )
-        return Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            *([TimeElapsedColumn()] if self._elapsed else []),
-            console=console,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
 
 
 def descriptor_named(path: Path) -> int | None:
@@ -349,19 +288,3 @@ def _divert(standard: TextIO | None, *, from_stream: Stream | None) -> None:
         return
     with suppress(OSError):  # the exit code is all that is lost then
         os.dup2(os.open(os.devnull, os.O_WRONLY), standard.fileno())
-
-
-class _Unfailing:
-    """Stderr as rich wants it, which never fails: a terminal that has gone harms no image."""
-
-    encoding = "utf-8"
-
-    def __init__(self, put: Callable[[str], None]) -> None:
-        self._put = put
-
-    def write(self, text: str) -> int:
-        self._put(text)
-        return len(text)
-
-    def flush(self) -> None:
-        pass

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from nscale_cli.storage import files
+from nscale_cli.storage import devices
 from tests.conftest import Outcome
 from tests.faults.conftest import as_base64, files_in, photo, reply_of, require_failure
 from tests.faults.raw_server import RawServer, answers
@@ -150,7 +150,7 @@ def test_a_reader_that_never_reads_does_not_hold_the_only_copy(
     fifo: Fifo,
 ) -> None:
     """After a while the image is saved elsewhere; the pipe is left to its owner."""
-    monkeypatch.setattr(files, "MAX_STANDSTILL_SECONDS", 0.3)
+    monkeypatch.setattr(devices, "MAX_STANDSTILL_SECONDS", 0.3)
     fifo(tmp_path / "x.png", reads=False)
 
     outcome = buy(served, "-o", "x.png")

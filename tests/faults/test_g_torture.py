@@ -16,7 +16,7 @@ from nscale_cli.terminal import signals
 from nscale_cli.terminal.context import Environment
 from nscale_cli.terminal.signals import Interrupted, Interrupts
 from nscale_cli.terminal.streams import Terminal
-from tests.conftest import KEY, Stream
+from tests.conftest import KEY, Stream, installed
 from tests.faults.conftest import good_reply, png
 from tests.faults.raw_server import RawServer, answers
 
@@ -72,7 +72,7 @@ def generate(folder: Path, raw: RawServer, moments: Moments) -> tuple[int, str, 
     interrupts = Interrupts()
     environment = Environment(terminal=terminal, interrupts=interrupts, cwd=folder)
     words = ["images", "generate", "cat", "--base-url", raw.base_url, "-a", KEY, "-n", "2"]
-    with interrupts.installed():
+    with installed(interrupts):
         try:
             with moments.counted():
                 code = run(words, environment)

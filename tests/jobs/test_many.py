@@ -23,7 +23,7 @@ from nscale_cli.service.client import Client
 from nscale_cli.storage.names import plan
 from nscale_cli.terminal.signals import Interrupted, Interrupts
 from nscale_cli.terminal.time import Clock
-from tests.conftest import KEY
+from tests.conftest import KEY, installed
 from tests.faults.mounts import mounted
 from tests.faults.raw_server import Connection, response
 from tests.faults.shop import Sale, Serve, Shop, whole_in
@@ -93,7 +93,7 @@ class Market:
 
     def run(self) -> dict[str, JobResult]:
         """Run the jobs as a command does, signals included, and return what came of each."""
-        with self.shop, self.interrupts.installed(), self._engine() as engine:
+        with self.shop, installed(self.interrupts), self._engine() as engine:
             self.interrupts.hold(self.stop.request)
             try:
                 self.results += engine.results(self.jobs())

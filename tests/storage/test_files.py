@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from nscale_cli.storage import files
+from nscale_cli.storage import devices, files
 from nscale_cli.storage.files import PartFile
 
 DATA = os.urandom(200_000)
@@ -215,7 +215,7 @@ def test_pipe_that_nobody_reads_is_an_error_and_does_not_hang(tmp_path: Path) ->
     """The image can then be saved elsewhere."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match=os.strerror(errno.ENXIO)):
-        files.write_device([DATA], tmp_path / "pipe")
+        devices.write_device([DATA], tmp_path / "pipe")
 
 
 @posix_only
@@ -223,11 +223,11 @@ def test_pipe_whose_reader_stands_still_is_an_error_after_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It must not hold the only copy for ever; and the pipe stays."""
-    monkeypatch.setattr(files, "MAX_STANDSTILL_SECONDS", 0.2)
+    monkeypatch.setattr(devices, "MAX_STANDSTILL_SECONDS", 0.2)
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     with pytest.raises(OSError, match=r"it took nothing for 0\.2 s"):
-        files.write_device([DATA], tmp_path / "pipe")
+        devices.write_device([DATA], tmp_path / "pipe")
     os.close(reader)
     assert stat.S_ISFIFO((tmp_path / "pipe").lstat().st_mode)
 
@@ -237,7 +237,7 @@ def test_pipe_with_a_slow_reader_gets_the_whole_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the image is larger than the pipe: only a standstill ends it."""
-    monkeypatch.setattr(files, "MAX_STANDSTILL_SECONDS", 5.0)
+    monkeypatch.setattr(devices, "MAX_STANDSTILL_SECONDS", 5.0)
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     os.set_blocking(reader, True)
@@ -250,7 +250,7 @@ def test_pipe_with_a_slow_reader_gets_the_whole_image(
 
     thread = threading.Thread(target=read, daemon=True)
     thread.start()
-    files.write_device([DATA[:1], DATA[1:]], tmp_path / "pipe")
+    devices.write_device([DATA[:1], DATA[1:]], tmp_path / "pipe")
     thread.join(60)
     os.close(reader)
     assert received == DATA
@@ -260,7 +260,7 @@ def test_pipe_with_a_slow_reader_gets_the_whole_image(
 def test_full_device_is_an_error() -> None:
     """What could not be written is not said to be saved."""
     with pytest.raises(OSError, match="No space left on device"):
-        files.write_device([DATA], Path("/dev/full"))
+        devices.write_device([DATA], Path("/dev/full"))
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,7 @@ def test_without_hard_links_the_name_is_taken_by_one_call_of_the_system(
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from nscale_cli.storage import files
+from nscale_cli.storage import devices, files
 
 def fail(*names, **options):
     raise OSError(95, "Operation not supported")

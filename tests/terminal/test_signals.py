@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from nscale_cli.terminal.signals import Interrupted, Interrupts
+from tests.conftest import installed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send them")
 
@@ -55,7 +56,7 @@ def handlers() -> Iterator[dict[int, object]]:
 @each_signal
 def test_signal_acts_at_once_while_nothing_is_at_stake(number: int) -> None:
     """The program stops where it is, and knows by which signal."""
-    with Interrupts().installed(), pytest.raises(Interrupted) as caught:
+    with installed(Interrupts()), pytest.raises(Interrupted) as caught:
         send(number)
     assert caught.value.signal_number == number
 
@@ -71,7 +72,7 @@ def test_signal_on_hold_is_announced_and_raised_at_release(
 ) -> None:
     """A paid image is saved first, and the user is told why it takes a moment."""
     interrupts = Interrupts()
-    with interrupts.installed():
+    with installed(interrupts):
         interrupts.hold(announced)
         send(number)
         assert announced.count == 1
@@ -94,7 +95,7 @@ def test_second_signal_gives_up_at_once(
 ) -> None:
     """Whoever asks twice is not kept waiting, whichever signal comes second."""
     interrupts = Interrupts()
-    with interrupts.installed():
+    with installed(interrupts):
         interrupts.hold(announced)
         send(signal.SIGINT)
         now[0] += 1.1
@@ -106,7 +107,7 @@ def test_second_signal_gives_up_at_once(
 def test_one_press_that_arrives_twice_is_one_stop(announced: Announced, now: list[float]) -> None:
     """A wrapper passes on what the terminal sends to both; the image is not given up."""
     interrupts = Interrupts()
-    with interrupts.installed():
+    with installed(interrupts):
         interrupts.hold(announced)
         send(signal.SIGINT)
         now[0] += 0.02
@@ -118,7 +119,7 @@ def test_one_press_that_arrives_twice_is_one_stop(announced: Announced, now: lis
 def test_release_without_a_signal_raises_nothing(announced: Announced) -> None:
     """The ordinary run ends in peace."""
     interrupts = Interrupts()
-    with interrupts.installed():
+    with installed(interrupts):
         interrupts.release()
         interrupts.hold(announced)
         interrupts.release()
@@ -128,7 +129,7 @@ def test_release_without_a_signal_raises_nothing(announced: Announced) -> None:
 def test_signal_is_raised_once_only(announced: Announced) -> None:
     """What was raised at a release is not raised again at the next."""
     interrupts = Interrupts()
-    with interrupts.installed():
+    with installed(interrupts):
         interrupts.hold(announced)
         send(signal.SIGTERM)
         with pytest.raises(Interrupted):
@@ -139,7 +140,7 @@ def test_signal_is_raised_once_only(announced: Announced) -> None:
 def test_signal_after_release_acts_at_once_again(announced: Announced) -> None:
     """Between two images nothing is at stake."""
     interrupts = Interrupts()
-    with interrupts.installed():
+    with installed(interrupts):
         interrupts.hold(announced)
         interrupts.release()
         with pytest.raises(Interrupted):
@@ -151,7 +152,7 @@ def test_signal_after_release_acts_at_once_again(announced: Announced) -> None:
 def test_ignored_signal_stays_ignored(number: int) -> None:
     """Nohup and background jobs ask for that."""
     signal.signal(number, signal.SIG_IGN)
-    with Interrupts().installed():
+    with installed(Interrupts()):
         send(number)
         assert signal.getsignal(number) == signal.SIG_IGN
     assert signal.getsignal(number) == signal.SIG_IGN
@@ -159,14 +160,14 @@ def test_ignored_signal_stays_ignored(number: int) -> None:
 
 def test_handlers_are_given_back(handlers: dict[int, object]) -> None:
     """Also where the run ends by a signal."""
-    with pytest.raises(Interrupted), Interrupts().installed():
+    with pytest.raises(Interrupted), installed(Interrupts()):
         send(signal.SIGINT)
     assert {number: signal.getsignal(number) for number in NUMBERS} == handlers
 
 
 def test_leaning_on_the_key_for_long_is_one_stop(now: list[float]) -> None:
     """Also where the program takes longer to stop than between two presses; then another acts."""
-    with Interrupts().installed():
+    with installed(Interrupts()):
         with pytest.raises(Interrupted):
             send(signal.SIGINT)
         for _ in range(10):

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
 OWN_FONT = Path(__file__).with_name("assets") / "sheet.ttf"
-MIN_SIZE = 14  # pixels; smaller letters cannot be read
 SYSTEM_DIRECTORIES = (
     "~/.local/share/fonts", "~/.fonts", "/usr/local/share/fonts", "/usr/share/fonts",
     "~/Library/Fonts", "/Library/Fonts", "/System/Library/Fonts", "C:/Windows/Fonts",
