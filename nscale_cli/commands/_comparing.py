@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nscale_cli.commands._context import load_settings
 from nscale_cli.commands._inputs import read_params
-from nscale_cli.commands._run import SANDBOX, planned_address
+from nscale_cli.commands._run_command import SANDBOX, planned_address
 from nscale_cli.commands.options.compare import ComparedOptions
 from nscale_cli.commands.options.report import DrawOptions
 from nscale_cli.commands.options.service import ServicesOptions

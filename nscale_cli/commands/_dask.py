@@ -15,13 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nscale_cli.commands._part import buy_part, order_of
-from nscale_cli.commands._run import (
-    RunCommand,
-    estimated,
-    require_same_service,
-    require_services,
-    write_files,
-)
+from nscale_cli.commands._run import write_files
+from nscale_cli.commands._run_command import RunCommand, require_same_service, require_services
+from nscale_cli.commands._run_service import estimated
 from nscale_cli.errors import Billed, ExitCode, NscaleError, StdoutFailed, Stopped, UsageError
 from nscale_cli.output.run_progress import SUMMARY_SECONDS, saved_already
 from nscale_cli.output.run_result import RunReport, count_rows

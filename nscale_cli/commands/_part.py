@@ -17,7 +17,8 @@ from typing import Any
 
 from nscale_cli import __version__
 from nscale_cli.commands._context import load_settings
-from nscale_cli.commands._run import RunCommand, carry_out
+from nscale_cli.commands._run import carry_out
+from nscale_cli.commands._run_command import RunCommand
 from nscale_cli.commands.options.buying import BuyingOptions
 from nscale_cli.commands.options.output import RecordOptions
 from nscale_cli.commands.options.run import RunOptions

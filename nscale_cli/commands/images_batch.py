@@ -13,7 +13,7 @@ from nscale_cli.errors import UsageError
 from nscale_cli.terminal.context import Environment
 
 if TYPE_CHECKING:
-    from nscale_cli.commands._run import RunCommand
+    from nscale_cli.commands._run_command import RunCommand
     from nscale_cli.config.settings import Settings
     from nscale_cli.output.result import Result
     from nscale_cli.runs.plan import RunDirectory
@@ -48,7 +48,8 @@ def batch(
     """Make them; HELP is what the user reads."""
     # Help, a usage error and a Tab know this module; what they do not need is loaded here.
     from nscale_cli.commands._context import load_settings
-    from nscale_cli.commands._run import RunCommand, carry_out
+    from nscale_cli.commands._run import carry_out
+    from nscale_cli.commands._run_command import RunCommand
     from nscale_cli.output.run_result import RowsRejected
     from nscale_cli.runs.plan import RunDirectory
     from nscale_cli.runs.rows import RowsRefused
@@ -194,7 +195,8 @@ class _Planner:
         from pathlib import Path
         from tempfile import TemporaryDirectory
 
-        from nscale_cli.commands._run import require_same_service, try_out
+        from nscale_cli.commands._run import try_out
+        from nscale_cli.commands._run_command import require_same_service
         from nscale_cli.runs.plan import RunDirectory
 
         require_same_service(self._asked)

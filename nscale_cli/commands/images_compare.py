@@ -16,7 +16,7 @@ from nscale_cli.terminal.context import Environment
 
 if TYPE_CHECKING:
     from nscale_cli.commands._report import Drawing
-    from nscale_cli.commands._run import RunCommand
+    from nscale_cli.commands._run_command import RunCommand
     from nscale_cli.output.compare_result import Drawn
     from nscale_cli.output.result import Result
     from nscale_cli.output.run_result import RunReport
@@ -55,7 +55,8 @@ def compare(
 
     from nscale_cli.commands._comparing import read_comparison, read_members, run_directory
     from nscale_cli.commands._report import Drawing
-    from nscale_cli.commands._run import RunCommand, carry_out
+    from nscale_cli.commands._run import carry_out
+    from nscale_cli.commands._run_command import RunCommand
     from nscale_cli.runs.plan import RunDirectory
 
     _require_one_reader(compared, buying.service)
@@ -115,7 +116,8 @@ class _Planner:
         from pathlib import Path
         from tempfile import TemporaryDirectory
 
-        from nscale_cli.commands._run import require_same_service, try_out
+        from nscale_cli.commands._run import try_out
+        from nscale_cli.commands._run_command import require_same_service
         from nscale_cli.output.compare_result import ComparisonPlanned
         from nscale_cli.output.report.from_run import read_run
         from nscale_cli.runs.plan import RunDirectory

@@ -35,7 +35,8 @@ def resume(
     from dataclasses import replace
 
     from nscale_cli.commands._context import load_settings
-    from nscale_cli.commands._run import SANDBOX, RunCommand, carry_out
+    from nscale_cli.commands._run import carry_out
+    from nscale_cli.commands._run_command import SANDBOX, RunCommand
     from nscale_cli.runs.comparison import KIND
     from nscale_cli.runs.plan import RunDirectory, require_header
     from nscale_cli.storage.names import disk_path

@@ -14,7 +14,7 @@ import pytest
 
 from nscale_cli.commands._context import load_settings
 from nscale_cli.commands._part import order_of
-from nscale_cli.commands._run import RunCommand
+from nscale_cli.commands._run_command import RunCommand
 from nscale_cli.commands.options.buying import BuyingOptions
 from nscale_cli.commands.options.output import RecordOptions
 from nscale_cli.commands.options.run import RunOptions
