@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from nscale_cli import __version__
-from nscale_cli.config.settings import KEY_VARIABLES
+from nscale_cli.config.table import KEY_VARIABLES
 from nscale_cli.errors import Billed, ExitCode, InternalError, NscaleError, Stopped, UsageError
 from nscale_cli.redact import excerpt
 from nscale_cli.terminal.context import Environment

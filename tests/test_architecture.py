@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from nscale_cli.app import COMMANDS, Branch, Leaf
+from nscale_cli.app import COMMANDS
+from nscale_cli.commands._lazy import Branch, Leaf
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "nscale_cli"

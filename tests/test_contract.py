@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nscale_cli.config.settings import SANDBOX_MODELS
+from nscale_cli.config.table import SANDBOX_MODELS
 from nscale_cli.errors import ExitCode
 from nscale_cli.sandbox import scenarios
 from tests.conftest import Cli

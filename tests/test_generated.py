@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nscale_cli.commands.completion import FILE_NAMES, SCRIPTS
-from nscale_cli.config.settings import VARIABLES
+from nscale_cli.config.table import VARIABLES
 from nscale_cli.errors import ExitCode
 from tests.conftest import Program
 

@@ -19,7 +19,7 @@ from man_pages import man_pages
 from nscale_cli.app import build_app
 from nscale_cli.commands._reference import reference
 from nscale_cli.commands.completion import FILE_NAMES, SCRIPTS
-from nscale_cli.config.settings import SETTINGS, VARIABLES, Setting
+from nscale_cli.config.table import SETTINGS, VARIABLES, Setting
 from nscale_cli.errors import ExitCode
 from nscale_cli.output.schema import document_schema
 

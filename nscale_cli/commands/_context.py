@@ -11,7 +11,8 @@ from nscale_cli.commands.options.service import AccountOptions, AddressOptions, 
 from nscale_cli.config.checks import require_timeout
 from nscale_cli.config.directories import home_directory, state_directory
 from nscale_cli.config.file import read_config
-from nscale_cli.config.settings import METADATA_MODES, Settings
+from nscale_cli.config.settings import Settings
+from nscale_cli.config.table import METADATA_MODES
 from nscale_cli.connection import ApiKey, Connection, require_base_url
 from nscale_cli.errors import KeyMissing, UsageError
 from nscale_cli.sandbox.scenarios import SANDBOX_KEYS

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from nscale_cli.commands.options.output import RecordOptions, ShowOptions
 from nscale_cli.commands.options.request import PromptOptions
-from nscale_cli.config.settings import SETTINGS, Settings
+from nscale_cli.config.settings import Settings
+from nscale_cli.config.table import SETTINGS
 from nscale_cli.connection import ApiKey
 from nscale_cli.credentials.lookup import find_key
 from nscale_cli.errors import AuthenticationError, UsageError

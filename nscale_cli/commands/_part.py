@@ -23,7 +23,7 @@ from nscale_cli.commands.options.buying import BuyingOptions
 from nscale_cli.commands.options.output import RecordOptions
 from nscale_cli.commands.options.run import RunOptions
 from nscale_cli.commands.options.service import RetryOptions, ServiceOptions
-from nscale_cli.config.settings import KEY_VARIABLES
+from nscale_cli.config.table import KEY_VARIABLES
 from nscale_cli.errors import NscaleError, UsageError
 from nscale_cli.runs.plan import RunDirectory
 from nscale_cli.terminal.context import Environment

@@ -6,7 +6,7 @@ from typing import Any
 
 from nscale_cli import __version__
 from nscale_cli.commands._words import paths_below
-from nscale_cli.config.settings import KEY_OPTIONS, KEY_VARIABLES, SETTINGS, VARIABLES
+from nscale_cli.config.table import KEY_OPTIONS, KEY_VARIABLES, SETTINGS, VARIABLES
 from nscale_cli.errors import ExitCode
 from nscale_cli.output.schema import data_schemas
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from nscale_cli.config.settings import KEY_OPTIONS
+from nscale_cli.config.table import KEY_OPTIONS
 from nscale_cli.errors import UsageError
 from nscale_cli.redact import excerpt
 

@@ -8,7 +8,7 @@ from nscale_cli.commands._command import command
 from nscale_cli.commands._context import address_of, load_settings
 from nscale_cli.commands._inputs import read_key_of_input
 from nscale_cli.commands.options.service import AddressOptions
-from nscale_cli.config.settings import DEFAULT_BASE_URL
+from nscale_cli.config.table import DEFAULT_BASE_URL
 from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.credentials.lookup import key_variables, origin_of
 from nscale_cli.credentials.store import KeyStore

@@ -7,7 +7,7 @@ import subprocess
 
 from nscale_cli.commands._command import command
 from nscale_cli.config.file import config_path, create_file, read_config
-from nscale_cli.config.settings import KEY_VARIABLES
+from nscale_cli.config.table import KEY_VARIABLES
 from nscale_cli.errors import ConfigurationError, NscaleError, UsageError
 from nscale_cli.output.result import Done, Page
 from nscale_cli.redact import excerpt

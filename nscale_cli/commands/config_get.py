@@ -6,7 +6,8 @@ from nscale_cli.commands._command import command
 from nscale_cli.commands.config_set import NameArgument
 from nscale_cli.commands.options.service import ProfileOption
 from nscale_cli.config.file import find_setting, read_config
-from nscale_cli.config.settings import SETTINGS, Config, Settings
+from nscale_cli.config.settings import Config, Settings
+from nscale_cli.config.table import SETTINGS
 from nscale_cli.errors import UsageError
 from nscale_cli.output.result import Page, Result
 from nscale_cli.output.tables import format_table

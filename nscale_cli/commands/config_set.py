@@ -13,7 +13,7 @@ from nscale_cli.config.file import (
     set_value,
     unset_value,
 )
-from nscale_cli.config.settings import SETTINGS
+from nscale_cli.config.table import SETTINGS
 from nscale_cli.errors import UsageError
 from nscale_cli.output.result import Done
 from nscale_cli.redact import excerpt

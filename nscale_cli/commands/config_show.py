@@ -7,7 +7,8 @@ from pathlib import Path
 from nscale_cli.commands._command import command
 from nscale_cli.commands.options.service import ProfileOption
 from nscale_cli.config.file import read_config
-from nscale_cli.config.settings import SETTINGS, Config, Settings
+from nscale_cli.config.settings import Config, Settings
+from nscale_cli.config.table import SETTINGS
 from nscale_cli.output.result import Result
 from nscale_cli.output.tables import format_table
 from nscale_cli.redact import clean

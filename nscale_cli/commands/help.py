@@ -9,7 +9,7 @@ import typer
 
 from nscale_cli.commands._command import command
 from nscale_cli.commands._words import did_you_mean, paths_below
-from nscale_cli.config.settings import VARIABLES
+from nscale_cli.config.table import VARIABLES
 from nscale_cli.errors import ExitCode, UsageError
 from nscale_cli.output.result import Page, Result
 from nscale_cli.output.tables import format_table

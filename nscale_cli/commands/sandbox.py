@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nscale_cli.commands._command import command
-from nscale_cli.config.settings import SANDBOX_MODELS
+from nscale_cli.config.table import SANDBOX_MODELS
 from nscale_cli.errors import UsageError
 from nscale_cli.output.result import Done
 from nscale_cli.terminal.context import Environment

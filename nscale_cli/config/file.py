@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from nscale_cli.config.directories import config_directory
-from nscale_cli.config.settings import SETTINGS, Config, ConfigValue, Setting
+from nscale_cli.config.settings import Config, ConfigValue
+from nscale_cli.config.table import SETTINGS, Setting
 from nscale_cli.errors import ConfigurationError, NscaleError, UsageError
 from nscale_cli.redact import excerpt
 from nscale_cli.storage.disk import read_bounded

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
-from nscale_cli.config.settings import KEY_VARIABLES, Settings
+from nscale_cli.config.settings import Settings
+from nscale_cli.config.table import KEY_VARIABLES
 from nscale_cli.connection import ApiKey, is_loopback, require_base_url
 from nscale_cli.credentials.store import KeyStore
 from nscale_cli.errors import AuthenticationError, KeyMissing

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from nscale_cli.config.settings import KEY_VARIABLES
+from nscale_cli.config.table import KEY_VARIABLES
 
 
 class ViewerUnavailable(Exception):

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 
-from nscale_cli.config.settings import KNOWN_MODELS, SANDBOX_MODELS
+from nscale_cli.config.table import KNOWN_MODELS, SANDBOX_MODELS
 from nscale_cli.request import Size
 from nscale_cli.values import frozen
 

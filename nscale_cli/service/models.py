@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from nscale_cli.config.settings import KNOWN_MODELS
+from nscale_cli.config.table import KNOWN_MODELS
 from nscale_cli.redact import Redactor
 from nscale_cli.service.decode import parse_json
 from nscale_cli.service.prices import amount

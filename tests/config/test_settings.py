@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from nscale_cli.config.checks import require_timeout
-from nscale_cli.config.settings import COMMON_SIZES, KEY_VARIABLES, SETTINGS, VARIABLES, Settings
+from nscale_cli.config.settings import Settings
+from nscale_cli.config.table import COMMON_SIZES, KEY_VARIABLES, SETTINGS, VARIABLES
 from nscale_cli.errors import UsageError
 from nscale_cli.request import Size
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from nscale_cli.config.settings import DEFAULT_BASE_URL, Config, ConfigValue, Settings
+from nscale_cli.config.settings import Config, ConfigValue, Settings
+from nscale_cli.config.table import DEFAULT_BASE_URL
 from nscale_cli.credentials.lookup import find_key, origin_of
 from nscale_cli.credentials.store import KeyStore
 from nscale_cli.errors import AuthenticationError

@@ -5,7 +5,7 @@ import json
 import jsonschema
 import pytest
 
-from nscale_cli.config.settings import KEY_VARIABLES, VARIABLES
+from nscale_cli.config.table import KEY_VARIABLES, VARIABLES
 from nscale_cli.errors import ExitCode
 from nscale_cli.output.schema import data_schemas, document_schema
 from tests.conftest import Cli

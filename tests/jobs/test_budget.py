@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nscale_cli.config.settings import DEFAULT_MODEL
+from nscale_cli.config.table import DEFAULT_MODEL
 from nscale_cli.sandbox.scenarios import Answer
 from tests.conftest import Cli, ScriptedServer, models_reply
 

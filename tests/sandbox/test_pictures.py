@@ -10,7 +10,7 @@ from itertools import combinations
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageStat
 
-from nscale_cli.config.settings import KNOWN_MODELS
+from nscale_cli.config.table import KNOWN_MODELS
 from nscale_cli.sandbox import pictures
 
 REQUEST = {"prompt": "A quiet harbour", "model": "a/model", "width": 160, "height": 120, "index": 0}

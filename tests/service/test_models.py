@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nscale_cli.config.settings import KNOWN_MODELS
+from nscale_cli.config.table import KNOWN_MODELS
 from nscale_cli.redact import Redactor
 from nscale_cli.service.models import is_plain, looks_like_images, models_in, nearest
 from tests.conftest import KEY

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from nscale_cli.commands.options.request import one_of
-from nscale_cli.config.settings import METADATA_MODES, PREVIEW_STYLES, SETTINGS
+from nscale_cli.config.table import METADATA_MODES, PREVIEW_STYLES, SETTINGS
 from nscale_cli.values import frozen
 
 DryRunOption = Annotated[

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nscale_cli.config.settings import COMMON_SIZES, KNOWN_MODELS, SANDBOX_MODELS, SETTINGS
+from nscale_cli.config.table import COMMON_SIZES, KNOWN_MODELS, SANDBOX_MODELS, SETTINGS
 from nscale_cli.terminal.context import Environment
 from nscale_cli.values import frozen
 

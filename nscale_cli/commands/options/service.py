@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nscale_cli.config.settings import DEFAULT_RETRIES, SETTINGS
+from nscale_cli.config.table import DEFAULT_RETRIES, SETTINGS
 from nscale_cli.errors import AuthenticationError
 from nscale_cli.values import frozen
 
