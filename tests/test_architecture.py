@@ -12,6 +12,7 @@ import typer
 
 from nscale_cli.app import COMMANDS
 from nscale_cli.commands._lazy import Branch, Leaf
+from tools.mutants import MUTANTS
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "nscale_cli"
@@ -118,6 +119,13 @@ def test_every_exit_code_has_its_one_name() -> None:
     ]
 
     assert offenders == []
+
+
+def test_every_guard_that_mutants_take_away_is_where_they_look_for_it() -> None:
+    """Whoever moves one moves its mutant, too; trying them all takes long."""
+    sources = {each.file: (PACKAGE / each.file).read_text(encoding="utf-8") for each in MUTANTS}
+
+    assert [each.name for each in MUTANTS if sources[each.file].count(each.text) != 1] == []
 
 
 def test_every_command_is_listed_by_the_first_line_of_its_help() -> None:

@@ -83,8 +83,8 @@ MUTANTS = (
     Mutant(
         "results-before-limits",
         "jobs/run.py",
-        "while not self._events.empty():  # what is here comes before any limit",
-        "while False:",
+        "for event in self._events:  # what is here comes before any limit",
+        "for event in ():",
         "tests/jobs/test_run.py",
     ),
     Mutant(
@@ -272,14 +272,14 @@ MUTANTS = (
     Mutant("fsync", "storage/files.py", "os.fsync(self._descriptor)", "pass", "tests/storage"),
     Mutant(
         "names-of-stdout",
-        "commands/images_generate.py",
+        "commands/_making.py",
         "if environment.terminal.is_stdout(path):",
         "if False:",
         "tests/faults/test_d_stdout.py",
     ),
     Mutant(
         "names-of-the-system",
-        "commands/images_generate.py",
+        "commands/_making.py",
         "if descriptor_named(path) is not None and path.is_file():",
         "if False:",
         "tests/faults/test_d_stdout.py",
@@ -398,7 +398,7 @@ MUTANTS = (
     ),
     Mutant(
         "pipe-under-a-name",
-        "storage/files.py",
+        "storage/devices.py",
         "if not target.is_one_name:",
         "if False:",
         "tests/storage/test_places.py",

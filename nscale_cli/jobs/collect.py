@@ -11,16 +11,9 @@ from nscale_cli.errors import (
     ServiceFailed,
     UnusableReply,
 )
+from nscale_cli.jobs.arriving import ArrivingImages
 from nscale_cli.jobs.job import Collected, Job
-from nscale_cli.jobs.save import (
-    NOT_KEPT,
-    IncomingImage,
-    KeptFile,
-    Outcome,
-    Pieces,
-    Store,
-    keep,
-)
+from nscale_cli.jobs.save import NOT_KEPT, Outcome, Store, keep
 from nscale_cli.request import SavedImage
 from nscale_cli.service.content_encodings import ContentDecoder
 from nscale_cli.service.decode import InvalidItem, decode_item
@@ -38,76 +31,6 @@ _MAX_EXPLAINED_BYTES = 1024 * 1024
 _MAX_WAIT_SECONDS = 2.0  # for a disk that stands still, of somebody who gives the reply up
 
 
-class _Images:
-    """The images of a reply, saved one after the other while it arrives."""
-
-    def __init__(self, job: Job, store: Store, *, again: bool) -> None:
-        self.outcomes: list[tuple[int, Outcome]] = []
-        self._job, self._store, self._again = job, store, again
-        self._images: list[IncomingImage] = []
-        self._arriving = False
-        self.aside: KeptFile | None = None
-
-    @property
-    def saved(self) -> tuple[SavedImage, ...]:
-        """Those that are on disk, in their order."""
-        ordered = sorted(self.outcomes, key=lambda entry: entry[0])
-        return tuple(outcome.image for _, outcome in ordered if outcome.image is not None)
-
-    @property
-    def are_enough(self) -> bool:
-        """Whether all that was asked for is saved, and nothing else begun."""
-        return len(self.saved) >= self._job.request.count and not self._arriving
-
-    def begin(self, index: int) -> None:
-        self._images.append(self._image(index))
-        self._arriving = True
-
-    def add(self, piece: bytes) -> None:
-        self._images[-1].write(piece)
-
-    def end(self) -> None:
-        image = self._images[-1]
-        self.outcomes.append((image.index, image.save()))
-        self._arriving = False
-
-    def take_back(self) -> bytes:
-        image = self._images.pop()
-        self._arriving = False
-        data = b"".join(image.pieces() or ())
-        image.discard()
-        return data
-
-    def set_aside(self, text: bytes) -> None:
-        if self.aside is None:
-            self.aside = KeptFile(self._job, self._store)
-        self.aside.write(text)
-
-    def pieces_of(self, number: int) -> Pieces | None:
-        """Return the bytes of the image that began as the `number`th, from 0, as they came."""
-        return self._images[number].pieces()
-
-    def save_late(self, index: int, data: bytes) -> None:
-        """Save an image that did not arrive as plain base64."""
-        image = self._image(index)
-        image.write(data)
-        self.outcomes.append((index, image.save()))
-
-    def without_name(self) -> tuple[SavedImage, ...]:
-        """Return an image that is whole on a disk that stands still; any thread may ask."""
-        image = self._images[-1].leave() if self._images and self._arriving else None
-        return () if image is None else (image,)
-
-    def drop_arriving(self) -> None:
-        """Forget an image that will not be whole any more."""
-        if self._arriving:
-            self._arriving = False
-            self._images.pop().discard()
-
-    def _image(self, index: int) -> IncomingImage:
-        return IncomingImage(index, self._job, self._store, again=self._again)
-
-
 class ReplySink:
     """Takes a reply of success as it arrives, and puts each image on the disk once it is whole.
 
@@ -119,7 +42,7 @@ class ReplySink:
     def __init__(self, job: Job, store: Store, *, again: bool = False) -> None:
         """Begin with nothing."""
         self._job, self._store = job, store
-        self._images = _Images(job, store, again=again)
+        self._images = ArrivingImages(job, store, again=again)
         limit = job.request.count + MAX_SURPLUS_ITEMS
         self._stream = ReplyStream(self._images, max_items=limit)
         self._lock = threading.Lock()
