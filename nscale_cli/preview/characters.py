@@ -32,6 +32,11 @@ def render(picture: "Image.Image", canvas: Canvas) -> list[str]:
     ]
 
 
+def load() -> None:
+    """Load ascii-magic, and with it all of Pillow that is needed to draw."""
+    import ascii_magic  # noqa: F401 - loading is all that is wanted
+
+
 def _characters(cells: "Image.Image") -> list[str]:
     from ascii_magic import AsciiArt
 

@@ -143,4 +143,4 @@ def _padded(line: str, width: int) -> str:
 def load_libraries() -> None:
     """Load the libraries that draw, which takes longer than drawing does; never raise."""
     with suppress(Exception):
-        import ascii_magic  # noqa: F401 - and with it all of Pillow that is needed
+        characters.load()
