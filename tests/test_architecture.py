@@ -77,11 +77,18 @@ def test_a_module_can_be_imported_alone(module: str) -> None:
 
 def test_only_the_terminal_touches_the_standard_streams() -> None:
     """print() and sys.std* belong to terminal/streams.py, and to the door before it is open."""
+    forbidden = ("print(", "sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__")
+    # rich writes above its own changing line, to the stream that it was given.
+    allowed = {"terminal/live.py": "self._progress.console.print("}
+
+    def text_of(path: Path) -> str:
+        return path.read_text().replace(allowed.get(path.relative_to(PACKAGE).as_posix(), "\0"), "")
+
     offenders = [
         path.name
         for path in PACKAGE.rglob("*.py")
         if path.name not in ("streams.py", "__main__.py")
-        and re.search(r"(?<![\w.])print\(|sys\.(__)?std(out|err)", path.read_text())
+        and any(name in text_of(path) for name in forbidden)
     ]
 
     assert offenders == []
