@@ -1,8 +1,6 @@
 """`--dask`: the workers of a real cluster fill one folder, and nothing is paid twice."""
 
 import json
-import os
-import re
 import signal
 import subprocess
 import sys
@@ -22,6 +20,7 @@ from nscale_cli.commands.options.service import RetryOptions, ServiceOptions
 from nscale_cli.runs.plan import RunDirectory
 from nscale_cli.terminal.streams import Terminal
 from tests.clusters.dask import Cluster, cluster
+from tests.clusters.tasks import kill_one_in_the_middle, owner_of_part, require_bought_once
 from tests.conftest import KEY, Cli, Outcome, Program
 from tests.faults.gates import until
 from tests.runs.serving import NO_CREDIT, Service, pictures, write_rows
@@ -62,39 +61,21 @@ def words(dask: Cluster, service: Service, *more: str) -> tuple[str, ...]:
     return (*BATCH, "--dask", dask.address, *more)
 
 
-def owner(work: Path, part: str) -> int | None:
-    """Return the process that has a part now."""
-    file = work / "rows/run" / f"lock-{part}"
-    found = re.match(r"\d+", file.read_text()) if file.exists() else None
-    return int(found[0]) if found else None
-
-
 def test_a_worker_is_killed_and_nothing_is_paid_twice(
     dask: Cluster, service: Service, program: Program, tmp_path: Path
 ) -> None:
     """Another goes on with its part; what was under way is left alone until somebody says so."""
     env = program.env | {"NSCALE_BASE_URL": service.base_url}
     with program.start(*words(dask, service), env=env) as coordinator:
-        until(lambda: sum(service.posts.values()) >= ROWS // 3 and owner(tmp_path, "2of3"))
-        victim = owner(tmp_path, "2of3")
+        part, victim = kill_one_in_the_middle(tmp_path / "rows", service)
         assert victim in [worker.pid for worker in dask.workers]
-        os.kill(victim, signal.SIGKILL)
         stdout, stderr = coordinator.communicate(timeout=120)
     assert coordinator.returncode in (0, 25), stderr
-    assert set(service.posts.values()) == {1} and len(service.posts) == ROWS
-    assert owner(tmp_path, "2of3") not in (None, victim)
-    lost = ROWS - len(pictures(tmp_path / "rows"))
-    assert lost <= 2  # what the dead worker had under way
-    assert len(stdout.split()) == ROWS - lost
-    assert (tmp_path / "rows/results.csv").read_text().count(",saved,") == ROWS - lost
-
-    again = program.run("images", "resume", "rows", "--retry-billed", *service.options)
-    assert again.exit_code == 0, again.stderr
-    assert len(pictures(tmp_path / "rows")) == ROWS
-    assert sum(service.posts.values()) <= ROWS + lost
-    assert all(len(set(keys)) == 1 for keys in service.keys.values())
-    assert program.run("images", "report", "rows").exit_code == 0
-    assert (tmp_path / "rows/results.csv").read_text().count(",saved,") == ROWS
+    assert owner_of_part(tmp_path / "rows", part) != victim
+    saved = len(pictures(tmp_path / "rows"))
+    assert len(stdout.split()) == saved
+    assert (tmp_path / "rows/results.csv").read_text().count(",saved,") == saved
+    require_bought_once(tmp_path / "rows", service, program, rows=ROWS, under_way=2)
 
 
 def test_credit_that_ends_stops_all_parts_and_ctrl_c_does(
