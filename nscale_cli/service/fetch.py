@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 
 from nscale_cli.redact import excerpt
 from nscale_cli.request import GeneratedImage
-from nscale_cli.service.decode import InvalidItem, sniff
+from nscale_cli.service.decode import InvalidItem, flaw_of, sniff
 from nscale_cli.terminal.time import run_with_timeout
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_SECONDS = 60.0
 _SILENCE_SECONDS = 15.0
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # all that is routed on the Internet (RFC 4291)
+_ISATAP = (0x00005EFE, 0x02005EFE)  # before the IPv4 address at the end (RFC 5214)
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052; 64:ff9b:1::/48 is for local use
 
 
@@ -34,8 +35,9 @@ def fetch_image(url: str) -> GeneratedImage | InvalidItem:
         reason = excerpt(getattr(error, "strerror", None) or str(error) or type(error).__name__)
         return InvalidItem(reason=f"{excerpt(url)} was not fetched: {reason}")
     image_format, size = sniff(data)
-    if image_format is None:
-        return InvalidItem(reason=f"what {excerpt(url)} holds is not PNG, JPEG or WebP", data=data)
+    flaw = flaw_of(data, image_format)
+    if flaw is not None or image_format is None:
+        return InvalidItem(reason=f"it came from {excerpt(url)}, and {flaw}", data=data)
     return GeneratedImage(data=data, format=image_format, size=size)
 
 
@@ -77,16 +79,29 @@ def _public_address(host: str, port: int) -> str:
 
 def _is_public(address: str) -> bool:
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(parsed, ipaddress.IPv6Address):
-        inner = _embedded(parsed)
-        if inner is None and parsed not in _GLOBAL_UNICAST:
-            return False
-        parsed = inner or parsed
-    return parsed.is_global and not parsed.is_multicast
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return _is_routed(parsed)
+    translated = _translated(parsed)
+    outer = _is_routed(translated) if translated else _is_routed(parsed)
+    return outer and (not _is_isatap(parsed) or _is_routed(_last_four_bytes(parsed)))
 
 
-def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+def _is_routed(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    known = address.version == 4 or address in _GLOBAL_UNICAST
+    return known and address.is_global and not address.is_multicast
+
+
+def _translated(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     """Return the IPv4 address to which a request for this IPv6 address would be handed on."""
     if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        return _last_four_bytes(address)
     return address.ipv4_mapped or address.sixtofour
+
+
+def _is_isatap(address: ipaddress.IPv6Address) -> bool:
+    """Return whether the router of a tunnel inside some network would unpack the last bytes."""
+    return int(address) >> 32 & 0xFFFFFFFF in _ISATAP
+
+
+def _last_four_bytes(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address:
+    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)

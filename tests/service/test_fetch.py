@@ -123,7 +123,18 @@ def test_what_is_no_image_is_kept_as_it_came(host: Pictures) -> None:
     host.body = b"<html>"
 
     assert fetch_image(host.url) == InvalidItem(
-        reason=f"what {host.url} holds is not PNG, JPEG or WebP", data=b"<html>"
+        reason=f"it came from {host.url}, and its bytes are not PNG, JPEG or WebP", data=b"<html>"
+    )
+
+
+@pytest.mark.parametrize("promised", [False, True])
+def test_what_is_no_whole_image_is_kept_as_it_came(host: Pictures, promised: bool) -> None:
+    """It broke off, or its host has no more of it."""
+    host.body = png()[:-1]
+    host.headers = {"Content-Length": str(len(png()))} if promised else {}
+
+    assert fetch_image(host.url) == InvalidItem(
+        reason=f"it came from {host.url}, and its PNG is cut off", data=png()[:-1]
     )
 
 
@@ -167,11 +178,15 @@ DISGUISED = (
     "::ffff:169.254.169.254", "::ffff:0:127.0.0.1", "::ffff:0:8.8.8.8",
     "2001:0:4136:e378:8000:63bf:80ff:fffe", "2001:0:7f00:1::", "2001::1",
     "fec0::1", "feff::1", "fe80::1", "fe80::1%1", "fc00::1", "fdff::1", "ff02::1", "ff0e::1",
+    "2606:4700::5efe:10.0.0.1", "2606:4700::200:5efe:169.254.169.254", "2a00::5efe:127.0.0.1",
+    "2002:808:808::5efe:10.0.0.1", "fd00::5efe:8.8.8.8", "fe80::200:5efe:8.8.8.8",
+    "2001:0:808:808::5efe:8.8.8.8",
     "100::1", "2001:db8::1", "4000::1", "0:1::1", "8000::1",
 )  # fmt: skip
 PUBLIC = (
     "8.8.8.8", "2606:4700:4700::1111", "2a00:1450:4001:81b::200e", "64:ff9b::8.8.8.8",
-    "::ffff:8.8.8.8", "2002:808:808::1",
+    "::ffff:8.8.8.8", "2002:808:808::1", "2606:4700::5efe:8.8.8.8", "2606:4700::200:5efe:8.8.8.8",
+    "2606:4700::100:5efe:10.0.0.1",
 )  # fmt: skip
 
 
