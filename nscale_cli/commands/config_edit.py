@@ -7,12 +7,11 @@ import subprocess
 
 from nscale_cli.commands._command import command
 from nscale_cli.config.file import config_path, create_file, read_config
-from nscale_cli.config.table import KEY_VARIABLES
-from nscale_cli.errors import ConfigurationError, NscaleError, UsageError
+from nscale_cli.config.other_programs import env_without_keys
+from nscale_cli.errors import ConfigurationError, UsageError
 from nscale_cli.output.result import Done, Page
 from nscale_cli.redact import excerpt
 from nscale_cli.terminal.context import Environment
-from nscale_cli.terminal.streams import Terminal
 
 PATH_HELP = """Print the path of the settings file, which need not be there.
 
@@ -62,7 +61,7 @@ def edit(environment: Environment) -> Done:
     create_file(file, _BEGINNING)
     try:
         status = subprocess.run(
-            [*editor, str(file)], check=False, env=_without_keys(environment.terminal)
+            [*editor, str(file)], check=False, env=env_without_keys(environment.terminal)
         ).returncode
     except OSError as error:
         raise ConfigurationError(
@@ -72,21 +71,6 @@ def edit(environment: Environment) -> Done:
         raise UsageError(f"{excerpt(editor[0])} ended with exit code {status}")
     read_config(env)
     return Done(said=[f"{file} is valid"])
-
-
-def _without_keys(terminal: Terminal) -> dict[str, str]:
-    """Return the variables for the editor, which is no program to hand a key to."""
-    try:
-        profiles = list(read_config(terminal.env).profiles.values())
-    except NscaleError:  # which may be why it is edited
-        profiles = []
-    own = [each["key_variable"].value for each in profiles if "key_variable" in each]
-    names = {*KEY_VARIABLES, *own}
-    return {
-        name: value
-        for name, value in terminal.env.items()
-        if name not in names and not terminal.redactor.found_in(value)
-    }
 
 
 def _editor(wanted: str) -> list[str]:

@@ -41,7 +41,7 @@ def read_config(env: Mapping[str, str]) -> Config:
     No file is no settings. Every setting is checked, also those of other profiles.
     """
     path = config_path(env)
-    text = _read(path)
+    text = read_text(path)
     return Config(path=str(path)) if text is None else _Reader(path, text).config()
 
 
@@ -117,7 +117,7 @@ def _changing(path: Path) -> Iterator[MutableMapping[str, Any]]:
     from tomlkit.exceptions import TOMLKitError
 
     with _writing(path):
-        before = _read(path) or ""
+        before = read_text(path) or ""
         try:
             document = tomlkit.parse(before)
         except (TOMLKitError, RecursionError) as error:
@@ -147,7 +147,7 @@ def _inner(path: Path, table: MutableMapping[str, Any], name: str) -> MutableMap
     return inner
 
 
-def _read(path: Path) -> str | None:
+def read_text(path: Path) -> str | None:
     """Return the text of the file, or None where there is none; raise ConfigurationError."""
     try:
         data = read_bounded(path, _MAX_BYTES, wait_seconds=_MAX_WAIT_SECONDS)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from nscale_cli.config.other_programs import env_without_keys
 from nscale_cli.preview.canvas import LINES_LEFT_FREE, MAX_COLUMNS, Canvas
 from nscale_cli.preview.draw import NamedImage, draw, load_libraries
 from nscale_cli.preview.query import Query, begin
@@ -86,8 +87,7 @@ def open_images(paths: Sequence[Path], terminal: Terminal) -> bool:
 
     What cannot be opened is one warning.
     """
-    # Any variable may hold the key: -a "$MY_KEY".
-    env = {n: v for n, v in terminal.env.items() if not terminal.redactor.found_in(v)}
+    env = env_without_keys(terminal)
     complete = True
     for path in paths:
         try:

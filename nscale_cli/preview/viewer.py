@@ -4,10 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-
-from nscale_cli.config.table import KEY_VARIABLES
 
 
 class ViewerUnavailable(Exception):
@@ -17,11 +16,13 @@ class ViewerUnavailable(Exception):
 def open_image(path: Path, env: Mapping[str, str]) -> None:
     """Open the file at the absolute `path` without waiting for the viewer to end.
 
-    The viewer gets no standard stream and no API key. Raises ViewerUnavailable.
+    The viewer gets no standard stream, and of the variables those in `env`.
+    Raises ViewerUnavailable.
     """
     if sys.platform == "win32":
         try:
-            os.startfile(path)
+            with _only(env):
+                os.startfile(path)
         except OSError as error:
             raise ViewerUnavailable(f"Windows did not open it: {error.strerror}") from None
         return
@@ -32,11 +33,23 @@ def open_image(path: Path, env: Mapping[str, str]) -> None:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={name: value for name, value in env.items() if name not in KEY_VARIABLES},
+            env=env,
             start_new_session=True,
         )
     except OSError as error:
         raise ViewerUnavailable(f"{command[0]} did not start: {error.strerror}") from None
+
+
+@contextmanager
+def _only(env: Mapping[str, str]) -> Iterator[None]:
+    """Leave no other variable to this process, which Windows hands its own on from."""
+    others = {name: value for name, value in os.environ.items() if name not in env}
+    for name in others:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(others)
 
 
 def _command(env: Mapping[str, str]) -> list[str]:

@@ -241,13 +241,16 @@ def test_the_editor_of_a_damaged_file_gets_no_key_either(
     cli: Cli, file: Path, tmp_path: Path
 ) -> None:
     """That is when it is needed most."""
-    file.write_text("size = \n")
+    file.write_text("size = \n[profiles.local]\nkey_variable = 'MINE'\n")
     editor = script(tmp_path, 'env > seen; echo > "$1"')
+    keys = {"NSCALE_API_KEY": KEY, "MINE": "other", "COPY": f"Bearer {KEY}"}
 
-    outcome = cli("config", "edit", env={"EDITOR": f"'{editor}'", "NSCALE_API_KEY": KEY})
+    outcome = cli("config", "edit", env={"EDITOR": f"'{editor}'", "LANG": "C", **keys})
 
     assert outcome.exit_code == 0
-    assert "NSCALE_API_KEY" not in (tmp_path / "seen").read_text()
+    seen = (tmp_path / "seen").read_text()
+    assert "LANG=C\n" in seen
+    assert not any(f"{name}=" in seen for name in keys)
 
 
 @pytest.mark.parametrize(

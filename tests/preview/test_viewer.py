@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nscale_cli.preview import viewer
 from nscale_cli.preview.viewer import ViewerUnavailable, open_image
 from tests.conftest import KEY, Cli
 
@@ -59,6 +60,44 @@ def test_the_viewer_gets_one_absolute_path_and_no_key(
     assert KEY not in "".join(environment)
 
 
+@pytest.mark.parametrize("command", ["generate", "show"])
+def test_the_viewer_gets_no_key_of_a_profile(
+    cli: Cli, desktop: dict[str, str], tmp_path: Path, command: str
+) -> None:
+    """Neither one that is used nor another, nor a copy under any other name."""
+    (tmp_path / "config.toml").write_text(
+        '[profiles.a]\nbase_url = "http://localhost/v1"\nkey_variable = "KEY_OF_A"\n'
+        '[profiles.b]\nbase_url = "https://b.example/v1"\nkey_variable = "KEY_OF_B"\n'
+    )
+    keys = {"KEY_OF_A": "short", "KEY_OF_B": KEY, "COPY": f"Bearer {KEY}"}
+    env = {**desktop, "NSCALE_CONFIG": str(tmp_path / "config.toml"), "LANG": "C", **keys}
+    (tmp_path / "cat.png").write_bytes(b"")
+    words = ["generate", "dog", "--sandbox", "-x"] if command == "generate" else ["show", "-x"]
+
+    outcome = cli("images", *words, *(["cat.png"] if command == "show" else []), env=env)
+
+    assert outcome.exit_code == 0
+    environment = "\n".join(told(tmp_path)[2:])
+    assert "LANG=C" in environment
+    assert not any(f"{name}=" in environment for name in keys)
+
+
+def test_the_viewer_of_windows_gets_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is handed the variables of the process itself."""
+    seen: list[dict[str, str]] = []
+    monkeypatch.setattr(
+        os, "startfile", lambda path: seen.append({**os.environ, "file": str(path)}), raising=False
+    )
+    monkeypatch.setattr(viewer.sys, "platform", "win32")
+    monkeypatch.setenv("NSCALE_API_KEY", KEY)
+
+    open_image(tmp_path / "cat.png", {"PATH": os.environ["PATH"]})
+
+    assert seen[0]["file"] == f"{tmp_path}/cat.png"
+    assert KEY not in str(seen)
+    assert os.environ["NSCALE_API_KEY"] == KEY
+
+
 def test_without_a_display_there_is_one_warning(cli: Cli) -> None:
     """The image is saved, so the command succeeded."""
     outcome = cli("images", "generate", "cat", "--sandbox", "-x")
@@ -93,10 +132,10 @@ def test_an_image_that_is_no_image_is_never_opened(
 
 def test_windows_subsystem_for_linux_uses_the_viewer_of_windows(tmp_path: Path) -> None:
     """wslview needs no display of Linux."""
-    viewer = tmp_path / "wslview"
-    viewer.write_text(f'#!/bin/sh\nprintf "%s" "$1" > {tmp_path}/told.part\n'
-                      f"/bin/mv {tmp_path}/told.part {tmp_path}/told\n")  # fmt: skip
-    viewer.chmod(0o755)
+    wslview = tmp_path / "wslview"
+    wslview.write_text(f'#!/bin/sh\nprintf "%s" "$1" > {tmp_path}/told.part\n'
+                       f"/bin/mv {tmp_path}/told.part {tmp_path}/told\n")  # fmt: skip
+    wslview.chmod(0o755)
 
     open_image(tmp_path / "cat.png", {"WSL_DISTRO_NAME": "Debian", "PATH": str(tmp_path)})
 
@@ -105,9 +144,9 @@ def test_windows_subsystem_for_linux_uses_the_viewer_of_windows(tmp_path: Path) 
 
 def test_a_viewer_that_cannot_start_is_reported(tmp_path: Path) -> None:
     """An executable file may still not be a program."""
-    viewer = tmp_path / "xdg-open"
-    viewer.write_text("#!/nonexistent/interpreter\n")
-    viewer.chmod(0o755)
+    opener = tmp_path / "xdg-open"
+    opener.write_text("#!/nonexistent/interpreter\n")
+    opener.chmod(0o755)
 
     with pytest.raises(ViewerUnavailable, match="did not start: No such file"):
         open_image(tmp_path / "x.png", {"DISPLAY": ":0", "PATH": str(tmp_path)})
