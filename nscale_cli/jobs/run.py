@@ -10,10 +10,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Protocol
 
+from nscale_cli.errors import ConfigurationError
 from nscale_cli.jobs.job import Job, JobEvent, JobProgress, JobResult
 from nscale_cli.terminal.time import SLICE_SECONDS
 
@@ -157,6 +158,7 @@ class Engine:
             self._events.wait(SLICE_SECONDS)  # in which signals are heeded
             for event in self._events:  # what is here comes before any limit
                 yield from self._heed(event)
+            yield from self._failed()
             yield from self._overdue()
             yield from self._stopped()
             self._tick()
@@ -178,6 +180,10 @@ class Engine:
             job = self._next(waiting)
             if job is None:
                 return
+            if not self._idle and not self._hire():
+                self._again.append(job)  # those who are there do it
+                return
+            self._idle -= 1
             start = self._monotonic()
             progress = JobProgress(
                 job,
@@ -187,10 +193,6 @@ class Engine:
                 tell=self._events.tell,
             )
             self._under_way[progress] = None
-            if self._idle:
-                self._idle -= 1
-            else:
-                self._hire()
             self._tasks.put(progress)
 
     def _next(self, waiting: Iterator[Job]) -> Job | None:
@@ -204,14 +206,28 @@ class Engine:
         ended = self._stop.event.is_set() or self._policy.stopped
         return not ended and (bool(self._again) or not self._exhausted)
 
-    def _hire(self) -> None:
-        # A daemon, so that one that is left behind cannot keep the program alive.
-        threading.Thread(target=self._serve, daemon=True).start()
+    def _hire(self) -> bool:
+        """Return whether there is one more worker; raise ConfigurationError where there is none."""
+        try:
+            # A daemon, so that one that is left behind cannot keep the program alive.
+            threading.Thread(target=self._serve, daemon=True).start()
+        except (RuntimeError, MemoryError) as failure:
+            if self._under_way:
+                return False
+            raise ConfigurationError(
+                f"no thread could be started: {failure or 'out of memory'}",
+                hint="free some memory, or raise the limits on memory and processes (ulimit -a)",
+            ) from None
         self._threads += 1
+        self._idle += 1
+        return True
 
     def _serve(self) -> None:
         while (progress := self._tasks.get()) is not None:
-            self._events.tell(_Finished(progress, self._work.run(progress.job, progress)))
+            try:
+                self._events.tell(_Finished(progress, self._work.run(progress.job, progress)))
+            except Exception as failure:  # a bug; or no memory, not even for a result
+                progress.failure = failure
 
     def _dismiss(self) -> None:
         for _ in range(self._threads):
@@ -230,6 +246,12 @@ class Engine:
             self._again.append(event.progress.job)
         else:
             yield event.result
+
+    def _failed(self) -> Iterator[JobResult]:
+        """Account for jobs whose worker could not say what came of them."""
+        for progress in [each for each in self._under_way if each.failure is not None]:
+            self._idle += 1
+            yield replace(self._give_up(progress, None), crash=progress.failure)
 
     def _overdue(self) -> Iterator[JobResult]:
         """Give up what has had its time; time in which this process was asleep does not count."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from nscale_cli.errors import AnswerTimeout, Stopped
+from nscale_cli.errors import AnswerTimeout, ConfigurationError, Stopped
 from nscale_cli.jobs.job import Job, JobEvent, JobProgress, JobResult, Stage
 from nscale_cli.jobs.run import Engine, Policy, Stop
 from nscale_cli.request import ImageRequest, Size
@@ -120,6 +120,62 @@ def test_a_signal_that_takes_longer_than_the_wait_does_not_outlast_the_limit() -
 
     assert handled.is_set()
     assert isinstance(result.errors[0], AnswerTimeout)
+
+
+def test_a_worker_that_fails_without_a_result_ends_its_job_and_no_other() -> None:
+    """Also where it had begun to collect, which no limit in time ends."""
+
+    def errand(progress: JobProgress) -> None:
+        if progress.job.id == "0":
+            progress.begin_collecting()
+            raise MemoryError
+
+    results = list(engine(errand, timeout_seconds=600).results(jobs(3)))
+
+    assert [result.job.id for result in results] == ["0", "1", "2"]
+    assert [type(result.crash) for result in results] == [MemoryError, type(None), type(None)]
+
+
+_REFUSED = "can't start new thread"
+
+
+@pytest.fixture
+def no_more_threads(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Let the system give so many threads from now on, and no more."""
+    start = threading.Thread.start
+
+    def after(count: int) -> None:
+        given = iter(range(count))
+
+        def refuse(thread: threading.Thread) -> None:
+            if next(given, None) is None:
+                raise RuntimeError(_REFUSED)
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+
+    return after
+
+
+def test_where_no_thread_can_be_started_nothing_waits_for_one(
+    no_more_threads: Callable[[int], None],
+) -> None:
+    """Neither at first, nor when what is under way is finished after the failure."""
+    no_more_threads(0)
+    runs = engine(lambda progress: None, timeout_seconds=600)
+
+    with pytest.raises(ConfigurationError, match=_REFUSED):
+        list(runs.results(jobs(3)))
+    assert list(runs.results(())) == []
+
+
+def test_fewer_threads_than_wanted_do_all_jobs(no_more_threads: Callable[[int], None]) -> None:
+    """A limit on processes makes a run slower, and loses no row."""
+    no_more_threads(2)
+
+    results = engine(lambda progress: None, workers=8).results(jobs(20))
+
+    assert sorted(int(result.job.id) for result in results) == list(range(20))
 
 
 def test_no_more_jobs_are_asked_for_than_may_begin() -> None:
