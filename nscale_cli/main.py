@@ -19,14 +19,18 @@ COMPLETION_VARIABLE = "_NSCALE_COMPLETE"
 def main(*, interrupts: Interrupts) -> int:
     """Run the program as this process was asked to, and return the exit code."""
     environment = Environment(terminal=Terminal.standard(), interrupts=interrupts)
-    return run(_decoded(sys.argv[1:]), environment)
+    try:
+        return run(_decoded(sys.argv[1:]), environment)
+    except Interrupted as again:  # while it was told what came of the run
+        interrupts.ignore()
+        return _fail(_stopped(again.signal_number, environment), environment)
 
 
 def stopped_early(signal_number: int) -> int:
     """Report a signal that came before the program knew what it was asked to do."""
     environment = Environment(terminal=Terminal.standard())
     environment.invocation.as_json = "--json" in sys.argv
-    return _fail(Stopped(signal_number, "stopped before anything was sent"), environment)
+    return _fail(_stopped(signal_number, environment), environment)
 
 
 def run(arguments: list[str], environment: Environment) -> int:
@@ -42,13 +46,21 @@ def run(arguments: list[str], environment: Environment) -> int:
         return _fail(error, environment)
     except Interrupted as signal:
         environment.interrupts.hold()
-        return _fail(Stopped(signal.signal_number, "stopped before anything was sent"), environment)
+        return _fail(_stopped(signal.signal_number, environment), environment)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else ExitCode.OK
     except Exception as bug:
         return _fail(_internal_error(bug, arguments, environment), environment)
     finally:
         _clear_up()
+
+
+def _stopped(signal_number: int, environment: Environment) -> Stopped:
+    """Return the error for a signal that no command has heeded."""
+    if not environment.invocation.buying:
+        return Stopped(signal_number, "stopped before anything was sent")
+    message = "stopped before it was told what came of the request"
+    return Stopped(signal_number, message, billed=Billed.MAYBE)
 
 
 def _clear_up() -> None:

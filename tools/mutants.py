@@ -397,6 +397,20 @@ MUTANTS = (
         "tests/faults/test_h_secrets.py -k viewer",
     ),
     Mutant(
+        "firm-hold",
+        "terminal/signals.py",
+        "self._firmly or ",
+        "",
+        "tests/faults/test_g_signals.py -k presses_on",
+    ),
+    Mutant(
+        "bill-of-an-unheeded-signal",
+        "main.py",
+        "if not environment.invocation.buying:",
+        "if True:",
+        "tests/faults/test_g_signals.py -k presses_on",
+    ),
+    Mutant(
         "hold-signals",
         "terminal/signals.py",
         "if self._on_hold is None:",

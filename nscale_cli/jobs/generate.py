@@ -92,7 +92,7 @@ def _buy(job: Job, order: Order, environment: Environment, connected: ExitStack)
             engine = _engine(order, client, environment)
             results += engine.results([job])
     except Interrupted as again:
-        interrupts.hold()
+        interrupts.hold(firmly=True)  # what is at stake is told, however often somebody presses
         if engine is None:
             raise
         results += engine.abandon(again.signal_number)

@@ -136,6 +136,7 @@ class JobProgress:
         self._tell = tell
         self._lock = threading.Lock()
         self._collecting = self._given_up = False
+        self.result: JobResult | None = None  # of the worker, when it is done
         self.failure: Exception | None = None  # with which the worker ended, in place of a result
 
     def begin_attempt(self, arrival: Arrival) -> RequestState:

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import Protocol
 
@@ -74,14 +74,10 @@ class Stop:
         self._wake = wake
 
 
-@dataclass(frozen=True, slots=True)
-class _Finished:
-    progress: JobProgress
-    result: JobResult
-
-
 class _Events:
-    """What the coordinator hears. A signal handler may tell of something, since it takes no lock.
+    """What the coordinator hears: news of a job, or that it is done.
+
+    A signal handler may tell of something, since it takes no lock.
 
     Not `SimpleQueue.get(timeout=...)`: before Python 3.13 that waits for ever where a signal is
     handled while the time ends.
@@ -89,11 +85,11 @@ class _Events:
 
     def __init__(self) -> None:
         """Start with nothing to tell."""
-        self._told: deque[JobEvent | _Finished] = deque()
+        self._told: deque[JobEvent | JobProgress] = deque()
         self._bell = threading.Lock()  # held while there is nothing new
         self._bell.acquire()
 
-    def tell(self, event: JobEvent | _Finished) -> None:
+    def tell(self, event: JobEvent | JobProgress) -> None:
         """Add an event, and wake the coordinator."""
         self._told.append(event)
         self.wake()
@@ -107,7 +103,7 @@ class _Events:
         """Wait until there is something new, or for so long."""
         self._bell.acquire(timeout=seconds)
 
-    def __iter__(self) -> Iterator[JobEvent | _Finished]:
+    def __iter__(self) -> Iterator[JobEvent | JobProgress]:
         """Take what was told, the oldest first."""
         while self._told:
             yield self._told.popleft()
@@ -148,9 +144,11 @@ class Engine:
         """Yield what came of each job, in the order in which they end.
 
         `jobs` is asked for one more only when that may begin, so it may be as long as it likes.
+        Where an exception came in between, a result may be yielded once more.
         """
         waiting, self._exhausted = iter(jobs), False
         self._looked_at = self._monotonic()
+        yield from self._ended()
         while True:
             self._start_all(waiting)
             if not self._under_way and not self._has_more():
@@ -165,14 +163,15 @@ class Engine:
         self._dismiss()
 
     def abandon(self, signal_number: int) -> list[JobResult]:
-        """Return what came of all that is under way, without waiting for it any longer."""
+        """Return what came of all that is under way, without waiting for it any longer.
+
+        Nobody is notified: a terminal that stands still would be waited for.
+        """
         self._stop.event.set()
-        results: list[JobResult] = []
-        for event in self._events:
-            results += self._heed(event)
+        results = list(self._ended())
         for progress in list(self._under_way):
             progress.give_up()
-            results.append(self._give_up(progress, signal_number))
+            results += self._give_up(progress, signal_number)
         return results
 
     def _start_all(self, waiting: Iterator[Job]) -> None:
@@ -225,7 +224,8 @@ class Engine:
     def _serve(self) -> None:
         while (progress := self._tasks.get()) is not None:
             try:
-                self._events.tell(_Finished(progress, self._work.run(progress.job, progress)))
+                progress.result = self._work.run(progress.job, progress)
+                self._events.tell(progress)
             except Exception as failure:  # a bug; or no memory, not even for a result
                 progress.failure = failure
 
@@ -234,24 +234,35 @@ class Engine:
             self._tasks.put(None)
         self._threads = 0
 
-    def _heed(self, event: JobEvent | _Finished) -> Iterator[JobResult]:
+    def _heed(self, event: JobEvent | JobProgress) -> Iterator[JobResult]:
         if isinstance(event, JobEvent):
             self._notify(event)
             return
         self._idle += 1
-        if event.progress not in self._under_way:
-            return  # it was given up; what it still saved is on disk
-        del self._under_way[event.progress]
-        if self._policy.requeues(event.result, len(self._under_way)):
-            self._again.append(event.progress.job)
-        else:
-            yield event.result
+        if event in self._under_way:  # else it was given up; what it still saved is on disk
+            yield from self._end(event)
+
+    def _ended(self) -> Iterator[JobResult]:
+        """Yield what came of jobs of which nobody was told yet."""
+        for progress in [each for each in self._under_way if each.result is not None]:
+            yield from self._end(progress)
+
+    def _end(self, progress: JobProgress) -> Iterator[JobResult]:
+        result = progress.result
+        if result is not None:
+            if self._policy.requeues(result, len(self._under_way) - 1):
+                self._again.append(progress.job)
+            else:
+                yield result
+        # Only now, since a signal may be raised anywhere before.
+        self._under_way.pop(progress, None)
 
     def _failed(self) -> Iterator[JobResult]:
         """Account for jobs whose worker could not say what came of them."""
         for progress in [each for each in self._under_way if each.failure is not None]:
             self._idle += 1
-            yield replace(self._give_up(progress, None), crash=progress.failure)
+            for result in self._give_up(progress, None):
+                yield replace(result, crash=progress.failure)
 
     def _overdue(self) -> Iterator[JobResult]:
         """Give up what has had its time; time in which this process was asleep does not count."""
@@ -262,7 +273,7 @@ class Engine:
             if asleep > _ASLEEP_SECONDS:
                 progress.deadline += asleep
             if now >= progress.deadline and progress.give_up():
-                yield self._give_up(progress, None)
+                yield from self._give_up(progress, None)
 
     def _stopped(self) -> Iterator[JobResult]:
         number = self._stop.signal_number
@@ -278,14 +289,15 @@ class Engine:
             goes_on = self._stop.patient or progress.state.receiving
             arriving |= goes_on
             if not goes_on and not (looking and progress.state.sent) and progress.give_up():
-                yield self._give_up(progress, number)
+                yield from self._give_up(progress, number)
         if arriving and self._under_way and not self._announced:
             self._announced = True
             self._notify(JobEvent(job_id="", text=_finishing(len(self._under_way), self._stop)))
 
-    def _give_up(self, progress: JobProgress, signal_number: int | None) -> JobResult:
-        del self._under_way[progress]
-        return self._work.give_up(progress.job, progress, signal_number)
+    def _give_up(self, progress: JobProgress, signal_number: int | None) -> Iterator[JobResult]:
+        progress.result = result = self._work.give_up(progress.job, progress, signal_number)
+        yield result
+        self._under_way.pop(progress, None)
 
 
 def _finishing(count: int, stop: Stop) -> str:

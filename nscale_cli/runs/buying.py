@@ -179,9 +179,11 @@ class _Run:
         try:
             self._note_all(self._engine.results(self._jobs()))
         except Interrupted as again:
-            self._interrupts.hold()
+            self._interrupts.hold(firmly=True)
             self._stop.signal_number = again.signal_number
-            self._note_all(self._engine.abandon(again.signal_number))
+            results = self._engine.abandon(again.signal_number)
+            self._interrupts.hold()
+            self._note_all(results)
         except Exception as failure:
             # What is paid for is finished before anybody hears of it.
             self._policy.stop(StopReason.BUG)
@@ -223,7 +225,9 @@ class _Run:
     def _note_all(self, results: Iterable[JobResult]) -> None:
         for result in results:
             job = result.job
-            planned = self._rows.pop(job.id)
+            planned = self._rows.pop(job.id, None)
+            if planned is None:  # it was noted before a signal came
+                continue
             self._journal.forget(job.id)
             self._crash = self._crash or result.crash
             price = self._order.prices[planned.row.service].usd_per_megapixel(job.request.model)

@@ -44,7 +44,9 @@ class Interrupts:
     def __init__(self) -> None:
         """Start with signals that act at once."""
         self._on_hold: Callable[[int], None] | None = None
+        self._firmly = False
         self._pending: int | None = None
+        self._receiving: int | None = None
         self._came_at = -math.inf
         self._stopping = False
         self._routed: list[int] = []
@@ -66,13 +68,13 @@ class Interrupts:
             # SIG_IGN would make Python complain of a signal that is on its way already.
             signal.pthread_sigmask(signal.SIG_BLOCK, self._routed)
 
-    def hold(self, tell: Callable[[int], None] = lambda _: None) -> None:
+    def hold(self, tell: Callable[[int], None] = lambda _: None, *, firmly: bool = False) -> None:
         """Keep the next signal until `release`, and call `tell` with its number when it comes.
 
         `tell` is called between any two steps of the main thread, so it may take no lock. A second
-        signal is raised.
+        signal is raised, unless it is held `firmly`: only for what is short, and waits for nobody.
         """
-        self._on_hold = tell
+        self._on_hold, self._firmly = tell, firmly
         if self._pending is not None:
             tell(self._pending)
 
@@ -96,7 +98,16 @@ class Interrupts:
             self._raise(number)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self._over or self._is_same_stop(number):
+        if self._over or self._receiving == number:
+            return  # in the middle of its own handler: nested without end, that is an error
+        self._receiving = number
+        try:
+            self._heed(number, frame)
+        finally:
+            self._receiving = None
+
+    def _heed(self, number: int, frame: FrameType | None) -> None:
+        if self._is_same_stop(number):
             return
         if _would_disguise(frame):
             _thread.start_new_thread(_send_again, (signal.Signals(number),))
@@ -107,7 +118,7 @@ class Interrupts:
             self._pending = number
             with suppress(Exception):
                 self._on_hold(number)
-        elif not number == self._pending == getattr(signal, "SIGHUP", None):
+        elif not (self._firmly or number == self._pending == getattr(signal, "SIGHUP", None)):
             # A terminal that closes hangs up twice, by its shell and by the kernel. Nobody asked
             # twice then.
             self._raise(number)

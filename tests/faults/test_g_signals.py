@@ -266,6 +266,57 @@ def test_signals_without_end_do_not_change_the_outcome(
     injected(sent > 1, f"{number.name}, many times")
 
 
+_PRESSED_AGAIN = """
+import signal, time
+import MODULE as module
+
+def after_two_more(*arguments, **options):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        time.sleep(1.1)  # sooner it would be the same stop
+        signal.raise_signal(number)
+    open("pressed", "w").close()
+    return original(*arguments, **options)
+
+original = OWNER.NAME
+OWNER.NAME = after_two_more
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "owner", "name", "sentence"),
+    [
+        ("jobs.buyer", "module.Buyer", "give_up", "stopped while waiting for the reply"),
+        ("output.result", "module", "report", "stopped before it was told what came"),
+    ],
+    ids=["giving up", "telling"],
+)
+def test_one_who_presses_on_and_on_is_not_told_that_nothing_was_billed(
+    program: Program,
+    raw: RawServer,
+    injected: Injected,
+    module: str,
+    owner: str,
+    name: str,
+    sentence: str,
+) -> None:
+    """A program slow to stop gets signal after signal, each of them meant; the request was sent."""
+    raw.scripts = [Connection.hang]
+    code = _PRESSED_AGAIN.replace("MODULE", f"nscale_cli.{module}")
+    code = code.replace("OWNER", owner).replace("NAME", name)
+    (program.cwd / "site").mkdir()
+    (program.cwd / "site" / "sitecustomize.py").write_text(code)
+    with start(program, raw, env=program.env | looking_first_in(program.cwd / "site")) as run:
+        until(lambda: raw.posts == 1, run)
+        run.send_signal(signal.SIGHUP)
+        outcome = ended(run)
+
+    assert outcome.exit_code in (130, 143)
+    (line,) = outcome.stderr.splitlines()
+    assert line.startswith(f"error: {sentence}")
+    assert line.endswith("The image may have been made, and billed.")
+    injected((program.cwd / "pressed").exists(), f"signal after signal while {name} is called")
+
+
 def test_an_ignored_hang_up_stays_ignored(
     program: Program, raw: RawServer, injected: Injected
 ) -> None:
