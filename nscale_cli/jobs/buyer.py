@@ -118,6 +118,7 @@ class Buyer:
         """Account for a job that was not waited for any longer, and keep what came of it.
 
         After its deadline (no signal) what still comes is saved, as long as the process lives.
+        Nothing is marked now: that may take its time, and this thread is the user's.
         """
         collected = _what_came(progress, final=signal_number is not None)
         images = (*_images(progress), *collected.images)
@@ -128,6 +129,8 @@ class Buyer:
         else:
             error = stopped_error(signal_number, _billed(progress), images)
             error = error.but(message=_joined(error.message, collected.kept))
+        if collected.images and self.marker is not None:
+            error = error.but(message=_joined(error.message, "metadata was not added any more"))
         result = self._result(job, progress, (*collected.errors, error), None)
         return self._settled(replace(result, images=images))
 

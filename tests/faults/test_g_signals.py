@@ -20,7 +20,7 @@ from tests.conftest import (
     looking_first_in,
     require_invariants,
 )
-from tests.faults.conftest import good_reply, png
+from tests.faults.conftest import as_base64, good_reply, photo, png, reply_of
 from tests.faults.gates import Gate, HalfReply, read_until, start, until
 from tests.faults.raw_server import Connection, RawServer, answers, response
 
@@ -220,6 +220,36 @@ def test_a_second_signal_gives_the_image_up_but_keeps_what_came(
         (error,) = outcome.document["errors"]
         assert (error["code"], error["billed"]) == ("terminated", "maybe")
     injected(raw.posts == 1, "a second signal in the middle of a reply")
+
+
+@pytest.mark.parametrize("ending", ["signals", "the time limit"])
+def test_an_image_that_stays_without_metadata_is_told(
+    program: Program, raw: RawServer, injected: Injected, ending: str
+) -> None:
+    """Marks may be the law where it is shown; whoever waits no longer is told that it has none."""
+    first, second = as_base64(photo()), as_base64(photo())
+    data = response(reply_of({"b64_json": first}, {"b64_json": second}))
+
+    def script(connection: Connection) -> None:
+        connection.send(data[: -len(second) // 2])
+        connection.hang()
+
+    raw.scripts = [script]
+    limit = () if ending == "signals" else ("--timeout", "2")
+    with start(program, raw, "-n", "2", "--metadata", "mark", *limit) as run:
+        said = ""
+        if ending == "signals":
+            until((program.cwd / "cat.png").exists, run)
+            run.send_signal(signal.SIGINT)
+            said = read_until(run, FINISHING)
+            run.send_signal(signal.SIGTERM)
+        outcome = ended(run, said)
+
+    assert outcome.exit_code == (143 if ending == "signals" else 10)
+    assert "metadata was not added any more" in outcome.stderr
+    assert outcome.stdout == f"{program.cwd}/cat.png\n"
+    assert (program.cwd / "cat.png").read_bytes() == photo()
+    injected(raw.posts == 1, f"two images, one whole, then {ending}")
 
 
 @pytest.mark.parametrize("times", [2, 3], ids=["the image's sync", "the directory's sync"])

@@ -263,6 +263,28 @@ def test_a_profile_decides_whether_addresses_are_fetched(
     assert KEY not in str(host.requests)
 
 
+@pytest.mark.parametrize("body", [png()[:-20], png()[:8], b"<html>"], ids=["cut", "8 bytes", "web"])
+def test_what_is_fetched_and_no_image_is_kept(
+    cli: Cli, server: ScriptedServer, host: Pictures, tmp_path: Path, body: bytes
+) -> None:
+    """It was paid for all the same."""
+    host.body = body
+    server.answers = [Answer(body=images_reply({"url": host.url}).body)]
+    config = tmp_path / "config.toml"
+    config.write_text(f'[profiles.a]\nbase_url = "{server.base_url}"\nfetch_urls = true\n')
+    words = ("images", "generate", "cat", "--profile", "a", "-a", KEY, "--json")
+
+    outcome = cli(*words, env={"NSCALE_CONFIG": str(config)})
+
+    assert outcome.exit_code == 22
+    (error,) = outcome.document["errors"]
+    assert error["billed"] == "yes"
+    assert error["message"].startswith("image 1 is not usable: its ")
+    (kept,) = outcome.document["data"]["kept"]
+    assert Path(kept).read_bytes() == body
+    assert Path(kept).suffix == ".bin"
+
+
 def test_a_profile_shapes_the_request(cli: Cli, sandbox: Sandbox, tmp_path: Path) -> None:
     """For servers that are not quite like OpenAI's."""
     config = tmp_path / "config.toml"
