@@ -1,5 +1,6 @@
 """From a request to images: what `images generate` and `images rerun` have in common."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -95,7 +96,11 @@ def _bought(
     ahead = (preview and preview.load, recorder and recorder.prepare)
     meanwhile = tuple(each for each in ahead if each)
     directories = prepare(target, count=count) if target else ()
-    made = run_generate(replace(order, marker=marker, meanwhile=meanwhile), environment)
+    with ExitStack() as unless_made:
+        if recorder is not None:
+            unless_made.callback(recorder.close)
+        made = run_generate(replace(order, marker=marker, meanwhile=meanwhile), environment)
+        unless_made.pop_all()
     if not made.images:
         remove_directories(directories)
     return Generated(

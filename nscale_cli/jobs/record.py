@@ -57,6 +57,7 @@ class Recorder:
             path, home=home, warn=self._warnings.append, patience_seconds=_PATIENCE_SECONDS
         )
         self._thread: threading.Thread | None = None
+        self._closed = False
 
     def prepare(self) -> None:
         """Open the history while there is nothing else to do."""
@@ -85,12 +86,15 @@ class Recorder:
         self.close()
 
     def close(self) -> None:
-        """Close the history."""
+        """Close the history, also where it is about to be opened."""
+        self._closed = True
         self._history.close()
 
     def _open(self) -> None:
         with suppress(Exception):  # it comes again when something is to be written
             self._history.open()
+        if self._closed:
+            self._history.close()
 
     def _entry(self, made: Made, image: SavedImage) -> HistoryEntry:
         request, connection = made.request, self._connection

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -152,7 +153,8 @@ def broken(request: pytest.FixtureRequest, history_file: Path) -> Iterator[str]:
         history_file.parent.rmdir()
         history_file.parent.write_bytes(b"")
     else:
-        History(history_file).open()
+        with closing(History(history_file)) as history:
+            history.open()
         if kind == "newer":
             with sqlite3.connect(history_file) as database:
                 database.execute("PRAGMA user_version = 99")

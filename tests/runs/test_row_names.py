@@ -1,5 +1,6 @@
 """The names of a run's images: all different, all inside the folder, all known beforehand."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from tests.runs.rows import names, row
 
 def path_of(each: object, template: str | None = None, number: int = 2) -> str:
     """Return the path of one row."""
-    return names(template).path_for(each, number)  # type: ignore[arg-type]
+    with closing(names(template)) as given_names:
+        return given_names.path_for(each, number)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,8 @@ def test_a_column_may_stand_in_for_what_is_made_of_the_prompt() -> None:
 
 def test_numbers_of_rows_are_as_wide_as_the_last() -> None:
     """So that a list of files is in the order of the rows."""
-    assert names(rows_at_most=123_456).path_for(row(), 7) == "000007-a-red-fox.{ext}"
+    with closing(names(rows_at_most=123_456)) as given_names:
+        assert given_names.path_for(row(), 7) == "000007-a-red-fox.{ext}"
 
 
 @pytest.mark.parametrize(
@@ -105,8 +108,8 @@ def test_a_template_that_can_be_no_name_is_refused(template: str, message: str) 
 
 def test_names_from_a_template_are_numbered_where_they_meet() -> None:
     """Nothing that was paid for replaces another image."""
-    given_names = names("{slug}.png")
-    paths = [given_names.path_for(row(line=n), n) for n in (1, 2, 3)]
+    with closing(names("{slug}.png")) as given_names:
+        paths = [given_names.path_for(row(line=n), n) for n in (1, 2, 3)]
     assert paths == ["a-red-fox.png", "a-red-fox-2.png", "a-red-fox-3.png"]
 
 
@@ -124,17 +127,17 @@ def test_names_from_a_template_are_numbered_where_they_meet() -> None:
 )
 def test_two_rows_with_one_file_are_a_mistake(first: dict, second: dict) -> None:
     """Also where only some systems would take the two names for one."""
-    given_names = names()
-    given_names.path_for(row(line=3, **first), 1)
-    with pytest.raises(UsageError, match="is the file of line 3, too"):
-        given_names.path_for(row(line=8, **second), 2)
+    with closing(names()) as given_names:
+        given_names.path_for(row(line=3, **first), 1)
+        with pytest.raises(UsageError, match="is the file of line 3, too"):
+            given_names.path_for(row(line=8, **second), 2)
 
 
 def test_two_formats_of_one_name_are_two_files() -> None:
     """A row for each is what somebody may want."""
-    given_names = names()
-    assert given_names.path_for(row(out="hero.png"), 1) == "hero.png"
-    assert given_names.path_for(row(out="hero.jpg"), 2) == "hero.jpg"
+    with closing(names()) as given_names:
+        assert given_names.path_for(row(out="hero.png"), 1) == "hero.png"
+        assert given_names.path_for(row(out="hero.jpg"), 2) == "hero.jpg"
 
 
 def test_a_path_becomes_a_target_in_a_folder_of_any_name(tmp_path: Path) -> None:
