@@ -478,6 +478,7 @@ def test_what_is_for_one_service_is_refused_for_several(
     assert outcome.exit_code == 2 and message in outcome.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no such signal to another process")
 def test_the_first_ctrl_c_finishes_what_is_under_way_and_draws_nothing(program: Program) -> None:
     """What is there can be drawn later, for nothing."""

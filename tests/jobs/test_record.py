@@ -241,6 +241,7 @@ def traces(place: Path, *words: str) -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["none", "mark", "full", "sidecar"])
 def test_no_key_user_or_host_is_written_anywhere(
     program: Program, sandbox: Sandbox, mode: str, tmp_path: Path

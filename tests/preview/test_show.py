@@ -199,6 +199,7 @@ def test_several_images_of_a_run_are_shown_together(cli: Cli) -> None:
     assert "cat.png" + " " * 34 + "cat-2.png" in lines
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what a process has loaded")
 @pytest.mark.parametrize("options", [("-p",), ()])
 def test_what_draws_is_loaded_while_the_service_works(

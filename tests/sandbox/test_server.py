@@ -153,6 +153,7 @@ def test_latency_is_added_to_images_and_to_nothing_else() -> None:
         connection.close()
 
 
+@pytest.mark.slow
 def test_more_than_the_most_at_once_are_turned_away() -> None:
     """With the 429 that has no credit marker; later ones are served again."""
     with Sandbox(latency_seconds=1.0, max_concurrent=2) as server:

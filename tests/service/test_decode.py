@@ -167,6 +167,7 @@ def test_body_that_is_no_json_is_none(body: bytes) -> None:
     assert parse_json(body) is None
 
 
+@pytest.mark.slow
 @given(st.binary() | ANY_JSON.map(lambda value: json.dumps(value).encode()))
 def test_parsing_never_fails(body: bytes) -> None:
     """Neither for bytes that are no JSON nor for any JSON."""

@@ -73,6 +73,7 @@ def test_every_public_name_is_the_same_with_and_without() -> None:
     assert set(lazy) <= set(plain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["", "0"])
 def test_the_types_are_lazy_unless_switched_off(program: Program, how: str) -> None:
     """A run loads a small part of them; NSCALE_LAZY_TYPES=0 loads them all."""

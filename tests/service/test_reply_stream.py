@@ -153,6 +153,7 @@ def written(document: object, style: int) -> bytes:
     return text.replace("/", r"\/").encode() if style == 2 else b"\xef\xbb\xbf\n" + text.encode()
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(REPLIES, st.integers(0, 3), st.integers(0, 1000))
 @example({"data": [{"b64_json": "QQ==QUJD"}]}, 0, 1)
@@ -169,6 +170,7 @@ def test_any_document_gives_the_same_either_way(document: object, style: int, se
     assert b"".join(stream.rebuilt()) == body
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.data(), REPLIES, st.integers(0, 3))
 def test_no_byte_is_lost_wherever_a_reply_is_cut_or_damaged(
@@ -326,6 +328,7 @@ class Dropped(Taken):
         self.pieces += 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
 def test_a_large_reply_needs_the_memory_of_a_piece(prefix: str) -> None:
     """However many images it holds."""

@@ -53,11 +53,18 @@ class Replay(Sandbox):
         if request.method != "POST":
             return super().answer(request)
         asked = json.loads(request.body)
-        key = (asked["size"], asked["n"])
+        wanted = asked.get("input") or asked.get("parameters") or asked  # of replicate, of the hub
+        size = wanted.get("size") or f"{wanted['width']}x{wanted['height']}"
+        key = (size, wanted.get("n", 1))
         with self._lock:
             if key not in self._replies:
                 self._replies[key] = reply(*key)
-        return Answer(body=self._replies[key], delay_seconds=self._latency)
+        body = self._replies[key]
+        if "parameters" in asked:
+            return Answer(body=_pictures(body)[0], content_type="image/png")
+        if "input" in asked:
+            body = _prediction(_pictures(body))
+        return Answer(body=body, delay_seconds=self._latency)
 
 
 def reply(size: str, count: int) -> bytes:
@@ -68,6 +75,22 @@ def reply(size: str, count: int) -> bytes:
     Image.frombytes("RGB", (width, height), noise).save(file, "PNG", compress_level=1)
     item = {"b64_json": base64.b64encode(file.getvalue()).decode()}
     return json.dumps({"created": 1, "data": [item] * count}).encode()
+
+
+def _pictures(body: bytes) -> list[bytes]:
+    return [base64.b64decode(item["b64_json"]) for item in json.loads(body)["data"]]
+
+
+def _prediction(pictures: list[bytes]) -> bytes:
+    """Return the same pictures in the form of Replicate."""
+    urls = ["data:image/png;base64," + base64.b64encode(each).decode() for each in pictures]
+    unused = ("logs", "error", "metrics", "created_at", "started_at", "completed_at", "urls")
+    prediction = dict.fromkeys(unused)
+    return json.dumps(
+        prediction
+        | {"id": "1", "model": "m", "version": "1", "status": "succeeded", "input": {}}
+        | {"output": urls}
+    ).encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tools.bench.replay import PLAIN, SECURE, SLOW
@@ -13,6 +13,8 @@ _BARE = [sys.executable, str(_HERE / "bare.py")]
 _EMPTY = [sys.executable, "-c", "pass"]
 _GUIDE = [sys.executable, str(_HERE / "guide_script.py")]
 _MODELS = [sys.executable, str(_HERE / "models_script.py")]
+_PEERS = _HERE / "peers"
+PEERS = ("huggingface_hub", "litellm", "replicate", "requests", "together")
 _PIPELINE = """
 curl -sf "$NSCALE_BASE_URL/images/generations" -H "Content-Type: application/json" \\
     -H "Authorization: Bearer $NSCALE_API_KEY" -o reply.json \\
@@ -126,6 +128,19 @@ def remembered() -> Row:
         against=[*command, "--no-history"],
         by="history off",
     )
+
+
+def peers() -> list[Row]:
+    """Return one image beside each other library that makes one, where these are installed."""
+    python = _PEERS / ".venv/bin/python"
+    if not python.exists():
+        return []
+    return [
+        replace(
+            generate(), against=[str(python), str(_PEERS / "buy.py"), peer, "1024x1024"], by=peer
+        )
+        for peer in PEERS
+    ]
 
 
 def all_generate() -> list[Row]:

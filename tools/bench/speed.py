@@ -20,7 +20,7 @@ from pathlib import Path
 from tools.bench.counting import VALGRIND, environment, instructions
 from tools.bench.many import print_table
 from tools.bench.replay import SLOW, serving
-from tools.bench.rows import EMPTY, Row, all_generate, questions, start_up
+from tools.bench.rows import EMPTY, Row, all_generate, peers, questions, start_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +138,7 @@ def main() -> None:
     counts = not (options.quick or options.no_counts)
     print("| run | against | wall | CPU | instructions | peak MiB |\n|---|---|---|---|---|---|")
     with serving() as served:
-        for row in [*start_up(), *questions(), *all_generate()]:
+        for row in [*start_up(), *questions(), *all_generate(), *peers()]:
             env = environment(**served.variables(row.server), **row.variables)
             print(line(row, env, rounds, counts=counts), flush=True)
     print("\n| run | CPU ms above an empty Python |\n|---|---|")

@@ -110,6 +110,7 @@ def test_a_glyph_is_drawn_and_no_box() -> None:
     assert font(OWN_FONT, 20).getmask("é").getbbox() is not None
 
 
+@pytest.mark.slow
 def test_the_font_in_the_package_is_what_the_tool_makes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

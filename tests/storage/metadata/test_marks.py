@@ -93,6 +93,7 @@ def exiftool(path: Path) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow
 @each_picture
 def test_exiftool_reads_our_marks_and_finds_nothing_wrong(name: str, tmp_path: Path) -> None:
     """Neither with the file nor with what is added."""

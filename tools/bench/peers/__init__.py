@@ -1,0 +1,1 @@
+"""Other libraries that make images, measured beside the program where they are installed."""
