@@ -1,0 +1,52 @@
+"""A folder of wheels: what an installation needs, so that none asks a registry twice."""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.documentation.blocks import ROOT
+
+SECONDS = 300  # a limit for a registry that hangs
+
+
+@contextmanager
+def wheels_for(python: str, *packages: str) -> Iterator[Path]:
+    """Yield a folder that everybody may read, with wheels for the interpreter `python`.
+
+    They are this project's, what it and its building need, and those of `packages`.
+    """
+    with tempfile.TemporaryDirectory(prefix="wheels-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        run(python, "-m", "venv", folder / "venv")
+        pip = folder / "venv/bin/pip"
+        run(pip, "wheel", "--quiet", "-w", folder, ROOT, "hatchling", "pip", *packages)
+        yield folder
+
+
+def offline(folder: Path) -> dict[str, str]:
+    """Return the variables with which pip takes wheels from `folder`, and from nowhere else."""
+    return {
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(folder),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+
+
+def run(*command: "str | Path", env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
+    """Run `command` to its end; return what it wrote, and fail with it."""
+    result = subprocess.run(
+        command,
+        env=env,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert result.returncode == 0, f"exit code {result.returncode} of {command}\n{result.stdout}"
+    return result.stdout
