@@ -1,10 +1,13 @@
 """A folder of wheels: what an installation needs, so that none asks a registry twice."""
 
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from tests.documentation.blocks import ROOT
 
@@ -15,14 +18,20 @@ SECONDS = 300  # a limit for a registry that hangs
 def wheels_for(python: str, *packages: str) -> Iterator[Path]:
     """Yield a folder that everybody may read, with wheels for the interpreter `python`.
 
-    They are this project's, what it and its building need, and those of `packages`.
+    They are this project's, what it and its building need, and those of `packages`. Skips where a
+    contributor has no registry, and fails in CI.
     """
     with tempfile.TemporaryDirectory(prefix="wheels-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         run(python, "-m", "venv", folder / "venv")
-        pip = folder / "venv/bin/pip"
-        run(pip, "wheel", "--quiet", "-w", folder, ROOT, "hatchling", "pip", *packages)
+        words = [folder / "venv/bin/pip", "wheel", "--quiet", "-w", folder, ROOT]
+        made = subprocess.run(
+            [*words, "hatchling", "pip", *packages], capture_output=True, text=True, check=False
+        )
+        if made.returncode and not os.environ.get("CI"):
+            pytest.skip(f"no wheels could be had: {made.stderr.strip().splitlines()[-1]}")
+        assert made.returncode == 0, made.stderr
         yield folder
 
 
