@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from tests.conftest import require_command
 from tests.documentation.blocks import ROOT, Block, blocks_of
 from tests.documentation.newcomer import Newcomer, give_copy, newcomers
 from tests.documentation.shell import Account, new_account
-from tests.documentation.wheels import offline, wheels_for
+from tests.documentation.wheels import everybody_s_python, offline, wheels_for
 
 pytestmark = [
     pytest.mark.slow,
@@ -36,19 +35,6 @@ def blocks_for(shell: str) -> Iterator[Block]:
             yield block
 
 
-@pytest.fixture
-def python() -> str:
-    """The interpreter that a new account finds."""
-    for tool in ("useradd", "userdel", "su", "jq"):
-        require_command(tool, shutil.which(tool))
-    command = ["su", "--login", "nobody", "--shell", "/bin/sh", "--command", "command -v python3"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    path = require_command("python3, for other users", found or None)
-    recent = "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))"
-    fits = subprocess.run([path, "-c", recent], capture_output=True, check=False).returncode == 0
-    return require_command("python3 (3.11 or newer) with venv", path if fits else None)
-
-
 def read_from_top_to_bottom(newcomer: Newcomer, account: Account) -> None:
     """Paste every block; stop at the first that fails. `account` knows which ports are there."""
     folder = give_copy(newcomer)
@@ -66,10 +52,12 @@ def read_from_top_to_bottom(newcomer: Newcomer, account: Account) -> None:
 
 
 @pytest.fixture
-def transcripts(python: str, tmp_path: Path) -> Iterator[dict[str, Newcomer]]:
+def transcripts(tmp_path: Path) -> Iterator[dict[str, Newcomer]]:
     """Three accounts in which README has been followed at the same time; each kept on the disk."""
+    for tool in ("useradd", "userdel", "su", "jq"):
+        require_command(tool, shutil.which(tool))
     with ExitStack() as stack:
-        wheels = stack.enter_context(wheels_for(python))
+        wheels = stack.enter_context(wheels_for(everybody_s_python()))
         accounts = {shell: new_account(tmp_path / shell, stack) for shell in SHELLS}
         addresses = {
             shell: {"NSCALE_BASE_URL": account.service.base_url}

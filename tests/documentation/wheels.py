@@ -1,6 +1,7 @@
 """A folder of wheels: what an installation needs, so that none asks a registry twice."""
 
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -9,9 +10,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import require_command
 from tests.documentation.blocks import ROOT
 
 SECONDS = 300  # a limit for a registry that hangs
+
+
+def everybody_s_python() -> str:
+    """Return the interpreter that every account of this machine finds; to be asked by root."""
+    su = require_command("su", shutil.which("su"))
+    command = [su, "--login", "nobody", "--shell", "/bin/sh", "--command", "command -v python3"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    path = require_command("python3, for other users", found or None)
+    recent = "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))"
+    fits = subprocess.run([path, "-c", recent], capture_output=True, check=False).returncode == 0
+    return require_command("python3 (3.11 or newer) with venv", path if fits else None)
 
 
 @contextmanager
