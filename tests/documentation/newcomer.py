@@ -17,7 +17,7 @@ from tests.documentation.shell import QUESTION
 
 pexpect = pytest.importorskip("pexpect", reason="there is no pexpect on Windows")
 
-SECONDS = 120  # a limit for a program that hangs, not a measure of speed
+SECONDS = 300  # a limit for a program that hangs, not a measure of speed
 # Shells say when they take a line, and when they have taken it, as they take what is pasted whole.
 READY, TAKEN = "\x1b\\[\\?2004h", "\x1b\\[\\?2004l"
 STATUS = {"fish": "$status"}
