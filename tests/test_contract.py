@@ -254,10 +254,10 @@ def test_help_exit_codes_prints_the_table_of_the_code(cli: Cli) -> None:
         assert f"{code.value} {code.label} {code.billed} {code.meaning}" in page
 
 
-def test_the_readme_has_the_table_of_the_code() -> None:
+def test_the_page_for_scripts_has_the_table_of_the_code() -> None:
     """The documentation's rows are the enum's."""
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (\d+) \| `(\w+)` \| (\S+) \| (.+) \|$", readme, flags=re.MULTILINE)
+    page = (Path(__file__).parent.parent / "docs/scripts.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \| (\S+) \| (.+) \|$", page, flags=re.MULTILINE)
 
     assert rows == [(str(int(c)), c.label, c.billed, c.meaning) for c in ExitCode]
 

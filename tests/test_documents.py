@@ -35,6 +35,43 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def slugs_of(page: Path) -> set[str]:
+    """Return what a link may name in `page`: its headings, as GitHub writes them."""
+    headings = re.findall(r"(?m)^#+ (.+)$", page.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_heading_leads_somewhere(page: Path) -> None:
+    """In the page itself, or in another."""
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text(encoding="utf-8"))
+
+    lost = [
+        f"{file}#{slug}"
+        for file, slug in links
+        if slug not in slugs_of(page.parent / file if file else page)
+    ]
+    assert lost == []
+
+
+def test_the_map_of_the_pages_has_them_all() -> None:
+    """Nothing is written that nobody finds."""
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    page = (ROOT / "docs/README.md").read_text("utf-8")
+
+    assert {name for name in pages if f"]({name})" not in page} == set()
+
+
+def test_readme_is_short_and_shows_one_picture() -> None:
+    """Near the top, of a comparison; all else is behind a link."""
+    lines = (ROOT / "README.md").read_text("utf-8").splitlines()
+    pictures = [number for number, line in enumerate(lines) if "![" in line]
+
+    assert len(lines) < 190
+    assert len(pictures) == 1 and pictures[0] < 10
+    assert "docs/compare/" in lines[pictures[0]]
+
+
 def test_readme_begins_with_the_two_commands() -> None:
     """CI runs them as they stand there."""
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)

@@ -1,4 +1,4 @@
-"""Draw README's picture: the real program, run at a real pseudo-terminal.
+"""Draw the picture of docs/preview.md: the real program, run at a real pseudo-terminal.
 
 Usage: python tools/screenshot.py   (writes docs/screenshot.png; needs the `dev` extra)
 """

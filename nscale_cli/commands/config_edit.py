@@ -1,9 +1,9 @@
 """`nscale config path` and `edit`: the settings file itself."""
 
-import os
 import shlex
 import shutil
 import subprocess
+import sys
 
 from nscale_cli.commands._command import command
 from nscale_cli.config.file import config_path, create_file, read_config
@@ -43,7 +43,7 @@ _BEGINNING = """\
 # base_url = "http://127.0.0.1:8080/v1"
 # key_variable = "LOCALAI_API_KEY"
 """
-_EDITORS = ("notepad",) if os.name == "nt" else ("sensible-editor", "nano", "vi")
+_EDITORS = ("sensible-editor", "nano", "vi")
 
 
 @command()
@@ -74,13 +74,16 @@ def edit(environment: Environment) -> Done:
 
 
 def _editor(wanted: str) -> list[str]:
+    windows = sys.platform == "win32"  # where a backslash is part of a path
     try:
-        words = shlex.split(wanted)
+        words = [
+            word.strip('"') if windows else word for word in shlex.split(wanted, posix=not windows)
+        ]
     except ValueError:
         raise UsageError(f"EDITOR is {excerpt(wanted, 80)!r}, which has an open quote") from None
     if words:
         return words
-    for name in _EDITORS:
+    for name in ("notepad",) if windows else _EDITORS:
         if found := shutil.which(name):
             return [found]
     raise UsageError("there is no editor", hint="export EDITOR=..., such as nano")

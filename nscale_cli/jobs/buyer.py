@@ -165,6 +165,7 @@ class Buyer:
             elapsed_seconds=self.clock.monotonic() - progress.start,
             created_at=self.clock.now(),
             request_id=self._shown(reply.request_id) if reply else None,
+            kept=self.store.take_kept(job),
             crash=crash,
         )
 

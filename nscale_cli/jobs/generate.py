@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nscale_cli.connection import Connection
@@ -45,7 +44,6 @@ class Order:
     force: bool = False
     marker: "Marker | None" = None
     meanwhile: tuple[Callable[[], object], ...] = ()
-    kept: list[Path] = field(default_factory=list)
 
 
 def run_generate(order: Order, environment: Environment) -> GenerateResult:
@@ -76,7 +74,7 @@ def run_generate(order: Order, environment: Environment) -> GenerateResult:
         created_at=result.created_at,
         request_id=result.request_id,
         crash=result.crash,
-        kept=tuple(dict.fromkeys(order.kept)),
+        kept=result.kept,
     )
 
 
@@ -155,7 +153,6 @@ def _store(order: Order, terminal: Terminal) -> Store:
         write_answer=terminal.write_answer,
         warn=terminal.warn,
         fetch=_fetch if order.connection.fetch_urls else None,
-        kept=order.kept,
     )
 
 

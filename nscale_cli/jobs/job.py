@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from nscale_cli.errors import Billed, NscaleError
@@ -44,8 +45,9 @@ class Job:
 class JobResult:
     """What came of a job: `errors` are failures of parts of it, or of the whole.
 
-    `request_id` is what the service called the last attempt. `crash` is what the code did not
-    foresee, for whoever writes the report of a bug.
+    `request_id` is what the service called the last attempt. `kept` are files that hold what was
+    paid for and is no image. `crash` is what the code did not foresee, for whoever writes the
+    report of a bug.
     """
 
     job: Job
@@ -54,6 +56,7 @@ class JobResult:
     elapsed_seconds: float = 0.0
     created_at: datetime | None = None
     request_id: str | None = None
+    kept: tuple[Path, ...] = ()
     crash: Exception | None = None
 
     @property

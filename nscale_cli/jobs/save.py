@@ -32,7 +32,7 @@ class Store:
     """Where the images of a run go besides their own places, and who is told.
 
     `write_answer` writes to standard output, and raises OSError. `fetch` gets images that came as
-    addresses, where they are to be fetched. `kept` grows by the path of each file that is no image.
+    addresses, where they are to be fetched. `kept` has for each job the files that are no image.
     """
 
     env: Mapping[str, str]
@@ -40,7 +40,11 @@ class Store:
     write_answer: Callable[[bytes], None]
     warn: Callable[[str], None] = lambda _: None
     fetch: Callable[[str], GeneratedImage | InvalidItem] | None = None
-    kept: list[Path] = field(default_factory=list)
+    kept: dict[str, list[Path]] = field(default_factory=dict)
+
+    def take_kept(self, job: Job) -> tuple[Path, ...]:
+        """Return what was kept of a job since this was asked last."""
+        return tuple(dict.fromkeys(self.kept.pop(job.id, ())))
 
 
 @frozen
@@ -253,7 +257,7 @@ class KeptFile:
         name = slug(self._job.request.prompt) + ending
         path = (self._directory or Path()) / name
         published = self._file.publish(path, warn=self._store.warn).path
-        self._store.kept.append(published)
+        self._store.kept.setdefault(self._job.id, []).append(published)
         return published
 
     def _seam(self) -> int:

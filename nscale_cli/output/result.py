@@ -39,6 +39,7 @@ NO_RUN: Mapping[str, object] = {
     "estimate_usd": None,
     "stopped_by": None,
     "images": [],
+    "kept": [],
     "sheet": None,
     "page": None,
 }

@@ -31,12 +31,15 @@ class RowData:
     """What a script is told of each row, in the order of the plan."""
 
     images: list[dict[str, object]] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
     errors: list[NscaleError] = field(default_factory=list)
     facts: dict[int, Mapping[str, object]] = field(default_factory=dict)
 
     def add(self, outcome: RowOutcome, run: RunDirectory) -> None:
-        """Take the images of one more row, and its error."""
+        """Take the images of one more row, what else is kept of it, and its error."""
         planned, history = outcome.planned, outcome.history
+        kept = [text_of(run.path / path) for path in history.kept]
+        self.kept += kept
         about = {"row": planned.key, "id": planned.row.id or None}
         for image in history.images:
             path = text_of(run.path / str(image.get("path")))
@@ -62,7 +65,7 @@ class RowData:
             )
             error.code = outcome.code
             self.errors.append(error)
-            self.facts[id(error)] = about
+            self.facts[id(error)] = {**about, "kept": kept}
 
 
 @frozen
@@ -193,6 +196,7 @@ class RunReport(Result):
             "estimate_usd": self.estimate_usd,
             "stopped_by": stopped_by.value if stopped_by else None,
             "images": self.rows.images if self.rows else [],
+            "kept": self.rows.kept if self.rows else [],
             "sheet": None,
             "page": None,
         }

@@ -120,6 +120,7 @@ _RUN_FIELDS = {
             }
         )
     ),
+    "kept": _list(_TEXT),
     "sheet": _or_null(_TEXT),
     "page": _or_null(_TEXT),
 }
@@ -359,7 +360,7 @@ def document_schema() -> dict[str, object]:
                 "command": _TEXT,
                 "status": {"enum": ["ok", "partial", "error"]},
                 "data": _FREE,
-                "errors": _list(_record(_ERROR, **_ROW)),
+                "errors": _list(_record(_ERROR, **_ROW, kept=_list(_TEXT))),
             }
         ),
         "allOf": [

@@ -7,7 +7,7 @@ from pathlib import Path
 from nscale_cli.errors import Billed, NscaleError, SavedElsewhere, UsageError
 from nscale_cli.jobs.job import Job, JobResult
 from nscale_cli.request import ImageRequest
-from nscale_cli.runs.journal import Journal, image_data
+from nscale_cli.runs.journal import Journal, image_data, place_in
 from nscale_cli.service.prices import cost_usd, estimate_usd
 
 _WORST_FIRST = (Billed.YES, Billed.MAYBE, Billed.NO)
@@ -86,6 +86,7 @@ class JobJournal:
         if not sent and not result.images:
             return  # nothing left this machine
         images = [image_data(image, self._directory) for image in result.images]
+        kept = [place_in(self._directory, path) for path in result.kept]
         whole = len(images) >= job.request.count
         try:
             if whole and all(isinstance(error, SavedElsewhere) for error in result.errors):
@@ -96,10 +97,11 @@ class JobJournal:
                     seconds=result.elapsed_seconds,
                     cost_usd=cost_usd(price, [image.size for image in result.images]),
                     request_id=result.request_id,
+                    kept=kept,
                 )
             else:
                 worst = _worst(result)
-                self._journal.failed(job.id, worst, billed=result.billed, images=images)
+                self._journal.failed(job.id, worst, result.billed, images=images, kept=kept)
         except OSError as error:
             self.failure = self._not_written(error)
 

@@ -13,7 +13,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -137,6 +137,7 @@ class Journal:
         cost_usd: float | None,
         request_id: str | None,
         adopted: bool = False,
+        kept: Sequence[str] = (),
     ) -> None:
         """Say that all images of a row are on disk. `adopted`: they were found after a crash."""
         self._append(
@@ -149,21 +150,22 @@ class Journal:
                 "request_id": self._redacted(request_id),
             },
             {"adopted": True} if adopted else {},
+            {"kept": kept} if kept else {},
         )
 
     def failed(
         self,
         row: str,
         error: NscaleError,
-        *,
         billed: Billed | None = None,
-        images: Iterable[Mapping[str, object]] = (),
+        *,
+        images: Sequence[Mapping[str, object]] = (),
+        kept: Sequence[str] = (),
     ) -> None:
-        """Say how a request ended that did not bring all images, and which ones it did bring.
+        """Say how a request ended that did not bring all images; which came, what else is kept.
 
         `billed` is given where the error does not say all of it.
         """
-        kept = list(images)
         self._append(
             row,
             EventKind.FAILED,
@@ -174,7 +176,8 @@ class Journal:
                 "request_id": self._redacted(error.request_id),
                 "message": excerpt(self._redact(error.message)),
             },
-            {"images": kept} if kept else {},
+            {"images": images} if images else {},
+            {"kept": kept} if kept else {},
         )
 
     def _redacted(self, text: str | None) -> str | None:
@@ -205,15 +208,16 @@ class Journal:
             raise
 
 
-def image_data(image: SavedImage, directory: Path) -> dict[str, object]:
-    """Return what the journal says of an image; its path is relative to the run's directory.
-
-    One that was saved elsewhere has its absolute path.
-    """
-    path = image.path or Path()
+def place_in(directory: Path, path: Path) -> str:
+    """Return a path as the journal has it: from the run's `directory`, or an absolute one."""
     inside = path.is_relative_to(directory)
+    return text_of(path.relative_to(directory) if inside else path).replace(os.sep, "/")
+
+
+def image_data(image: SavedImage, directory: Path) -> dict[str, object]:
+    """Return what the journal says of an image."""
     return {
-        "path": text_of(path.relative_to(directory) if inside else path).replace(os.sep, "/"),
+        "path": place_in(directory, image.path or Path()),
         "format": image.format,
         "width": image.size.width if image.size else None,
         "height": image.size.height if image.size else None,

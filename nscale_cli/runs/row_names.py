@@ -3,6 +3,7 @@
 import os
 import re
 import string
+import sys
 import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -177,7 +178,7 @@ def require_inside(path: str) -> None:
 
 
 def _is_good_part(part: str) -> bool:
-    odd = os.name == "nt" and _ODD_ON_WINDOWS & set(part)
+    odd = sys.platform == "win32" and _ODD_ON_WINDOWS & set(part)
     control = any(unicodedata.category(character) == "Cc" for character in part)
     return part not in ("", ".") and part[-1] not in ". " and not control and not odd
 

@@ -29,8 +29,8 @@ class RowHistory:
     """What all journals together say of one row.
 
     `path` is the name that its latest request reserved, `open` whether nothing is said of how
-    that request ended. Amounts are US dollars; a request that may have been billed counts with
-    its estimate, and `unpriced` counts those that have none.
+    that request ended. `kept` are files that hold what was paid for and is no image. Amounts are
+    US dollars; a request that may have been billed counts with its estimate.
     """
 
     tries: int = 0
@@ -51,6 +51,7 @@ class RowHistory:
     http_status: int | None = None
     message: str = ""
     journal: str = ""
+    kept: list[str] = field(default_factory=list)
 
     @property
     def state(self) -> RowState:
@@ -132,6 +133,7 @@ class RowStates:
             self._note_saved(history, event.data)
         else:
             self._note_failed(history, event.data)
+        history.kept += map(str, event.data.get("kept", ()))
         history.open = False
         self._open.pop(event.row, None)
         self._keep(event.row, history)

@@ -113,11 +113,9 @@ class PartFile:
             return
         position = 0
         while position < self.byte_count:
-            if sys.platform == "win32":  # which has no files without a name
-                raise NotImplementedError
             # Behind that, there may be a part of what could not be written.
             length = min(_READ_BYTES, self.byte_count - position)
-            piece = os.pread(self._descriptor, length, position)
+            piece = _read_at(position, length, self._descriptor)
             if not piece:
                 raise OSError(None, "the file is shorter than what was written")
             position += len(piece)
@@ -203,6 +201,17 @@ def remove_quietly(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _read_at(position: int, length: int, descriptor: int) -> bytes:
+    if sys.platform != "win32":
+        return os.pread(descriptor, length, position)
+    before = os.lseek(descriptor, 0, os.SEEK_CUR)  # where the next piece will be written
+    try:
+        os.lseek(descriptor, position, os.SEEK_SET)
+        return os.read(descriptor, length)
+    finally:
+        os.lseek(descriptor, before, os.SEEK_SET)
+
+
 def require_replaceable(path: Path) -> None:
     """Raise FileExistsError where `path` is anything but a file, or a link: it is no image."""
     try:
@@ -225,7 +234,7 @@ def _take_first_free(temporary: Path, names: Iterable[Path]) -> Path:
 
 
 def _move_without_replacing(temporary: Path, name: Path) -> None:
-    if os.name == "nt":
+    if sys.platform == "win32":
         temporary.rename(name)  # on Windows a rename never replaces
         return
     try:

@@ -78,7 +78,7 @@ def _make_directory(directory: Path) -> None:
 
 def sync_directory(directory: Path) -> None:
     """Bring names that were given in `directory` to the disk, where the system can do that."""
-    if os.name == "nt":
+    if sys.platform == "win32":
         return
     descriptor = os.open(directory, os.O_RDONLY)
     try:

@@ -266,7 +266,7 @@ def _write_all(buffer: BinaryIO, data: bytes) -> None:
         descriptor = buffer.fileno()
     except (OSError, ValueError):
         descriptor = None
-    if descriptor is None or os.name == "nt":  # where a console takes text of its own kind
+    if descriptor is None or sys.platform == "win32":  # where a console takes text of its own kind
         buffer.write(data)
         buffer.flush()
         return

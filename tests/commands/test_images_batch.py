@@ -495,6 +495,7 @@ def test_a_script_is_told_everything_in_one_document(
     assert error == {
         "row": error["row"],
         "id": None,
+        "kept": [],
         "code": "refused",
         "message": "refused: the service refused the request (400): not that",
         "hint": "send it again with --retry-refused",
@@ -503,6 +504,26 @@ def test_a_script_is_told_everything_in_one_document(
         "request_id": error["request_id"],
     }
     assert error["request_id"].startswith("req-")
+
+
+def test_a_script_is_told_which_files_of_which_row_are_kept(cli: Cli, tmp_path: Path) -> None:
+    """What was paid for and is no image: now, and whenever the folder is asked again."""
+    models = ("url", "not-an-image", "truncated", "refused")
+    rows = "".join(f"cat,sandbox/{model},{model}\n" for model in models)
+    (tmp_path / "rows.csv").write_text(f"prompt,model,id\n{rows}")
+    command = ("images", "batch", "rows.csv", *SMALL, "--sandbox")
+
+    for document in (cli(*command, "--json").document, cli(*command, "--json").document):
+        kept = {error["id"]: error["kept"] for error in document["errors"]}  # type: ignore[attr-defined]
+        data = document["data"]
+        assert {name: len(paths) for name, paths in kept.items()} == {
+            "url": 1,
+            "not-an-image": 1,
+            "truncated": 1,
+            "refused": 0,
+        }
+        assert data["kept"] == [path for name in models for path in kept[name]]  # type: ignore[index]
+        assert all(Path(path).stat().st_size for path in data["kept"])  # type: ignore[index]
 
 
 def test_the_journal_can_be_followed_on_stdout(batch: Cli, tmp_path: Path) -> None:

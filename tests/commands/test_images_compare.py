@@ -315,6 +315,15 @@ def test_the_json_document_has_all_of_it(compare: Cli, tmp_path: Path) -> None:
     assert [error["code"] for error in outcome.document["errors"]] == ["refused", "refused"]
 
 
+def test_the_json_document_says_which_replies_are_kept(cli: Cli) -> None:
+    """Of each cell that was paid for and has no picture."""
+    models = ("-m", "sandbox/url", "-m", "sandbox/not-an-image")
+    document = cli("images", "compare", "fox", *models, "--sandbox", "--json").document
+
+    assert [len(error["kept"]) for error in document["errors"]] == [1, 1]  # type: ignore[attr-defined]
+    assert [Path(path).is_file() for path in document["data"]["kept"]] == [True, True]  # type: ignore[index]
+
+
 def test_a_failure_is_a_document_with_the_same_fields(compare: Cli) -> None:
     """For scripts that read them without looking."""
     document = compare("--json").document

@@ -60,6 +60,11 @@ def test_what_is_no_file_is_said_before_anything_is_shown(show: Show, name: str)
     assert outcome.stderr == (f"error: {name} is not a file\nhint: name PNG, JPEG or WebP files\n")
 
 
+def test_the_help_says_that_several_files_are_fine(cli: Cli) -> None:
+    """Not only by its dots."""
+    assert "One image or several" in " ".join(cli("help", "images", "show").stdout.split())
+
+
 def test_without_a_file_the_usage_is_said(show: Show) -> None:
     """As for every other command."""
     outcome = show()

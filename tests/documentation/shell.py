@@ -24,7 +24,7 @@ pexpect = pytest.importorskip("pexpect", reason="there is no pexpect on Windows"
 SECONDS = 120  # a limit for a program that hangs, not a measure of speed
 ADDRESS = re.compile(r"127\.0\.0\.1:(?P<port>\d+)|--port[ =](?P<option>\d+)")
 _EXIT_CODE = re.compile(r"(?m)^(?P<command>nscale .*?) +# exit code (?P<code>\d+).*$")
-_QUESTION = "API key for [^:]+://[^ ]+: "
+QUESTION = "API key for [^:]+://[^ ]+: "
 _SERVES = r"serving until Ctrl-C[^\n]*\nhttp://[^\n]*\n"
 # Files that examples name: a newcomer has these lying about.
 TEXTS = {
@@ -119,7 +119,7 @@ class Account:
             timeout=SECONDS,
         )
         shown = ""
-        while seen := terminal.expect([pexpect.EOF, _QUESTION, _SERVES]):
+        while seen := terminal.expect([pexpect.EOF, QUESTION, _SERVES]):
             shown += terminal.before + terminal.after
             terminal.sendline(KEY) if seen == 1 else terminal.sendintr()
         shown += terminal.before

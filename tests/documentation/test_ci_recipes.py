@@ -70,6 +70,17 @@ def test_every_recipe_of_the_page_runs(account: Account) -> None:
     assert (account.work / "bought/receipt.csv").stat().st_size > 100
 
 
+def test_every_check_looks_at_the_types_of_every_system() -> None:
+    """Windows' and macOS's branches are read by mypy wherever `make lint` runs."""
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    lint = makefile.partition("\nlint:\n")[2].partition("\n\n")[0]
+
+    assert all(
+        f"mypy{words}\n" in lint for words in ("", " --platform darwin", " --platform win32")
+    )
+    assert (ROOT / ".ci/run").read_text("utf-8").endswith("\nmake lint\n")
+
+
 def test_the_workflow_runs_the_whole_check_under_every_python() -> None:
     """Those that the project says it runs on, and no other."""
     workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text("utf-8"))

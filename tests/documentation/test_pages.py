@@ -62,9 +62,17 @@ def test_what_is_not_run_says_why() -> None:
     assert len(SHELL) - len(reasons) >= 12
 
 
+def test_a_newcomer_pastes_no_comment() -> None:
+    """At its prompt zsh takes the words of a comment for arguments, unless it is told otherwise."""
+    lines = [line for block in blocks_of(ROOT / "README.md") for line in block.text.splitlines()]
+
+    assert [line for line in lines if "#" in line] == []
+
+
 def test_every_block_is_of_a_language_that_somebody_checks() -> None:
     """A block without one, or of another, would be checked by nobody."""
-    known = {"sh", "toml", "json", "yaml", "text", "dockerfile", "python", "fish", "zsh"}
+    data = {"toml", "json", "yaml", "text", "dockerfile", "python"}
+    known = {*data, "sh", "bash", "zsh", "fish"}
 
     assert [block.place for block in BLOCKS if block.language not in known] == []
 

@@ -1,6 +1,7 @@
 """The engine's jobs in the journal."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,18 @@ def test_a_failure_is_written_down_by_what_it_cost(
     event = events_of(tmp_path)[-1]
     assert (event["s"], event["code"], event["billed"]) == ("failed", code, billed)
     assert len(event.get("images", ())) == images  # type: ignore[arg-type]
+
+
+def test_what_is_kept_is_written_down(jobs: JobJournal, tmp_path: Path) -> None:
+    """In the run's folder or elsewhere, beside images or in place of them."""
+    kept = (tmp_path / "sub/a-reply.json", Path("/elsewhere/b.bin"))
+    for came in (
+        outcome(tmp_path, Incomplete("x"), images=1, count=2),
+        outcome(tmp_path, images=1),
+    ):
+        jobs.begin(job(tmp_path, count=2), 1)
+        jobs.end(replace(came, kept=kept))
+        assert events_of(tmp_path)[-1]["kept"] == ["sub/a-reply.json", "/elsewhere/b.bin"]
 
 
 def test_what_was_never_sent_is_not_written_down(jobs: JobJournal, tmp_path: Path) -> None:
