@@ -175,7 +175,7 @@ def _drawn(wish: "Drawing", directory: "RunDirectory", terminal: "Terminal") -> 
     try:
         with terminal.live() as show:
             show("drawing the report")
-            return wish.draw(directory)
+            return wish.draw(directory, again=False)
     except OSError as error:
         terminal.warn(f"the report could not be written: {error.strerror}")
     except UsageError as error:
