@@ -7,8 +7,8 @@ from nscale_cli.commands.options.compare import (
     ComparedBuyingOptions,
     ComparedOptions,
     ComparedRunOptions,
+    DryGridOption,
 )
-from nscale_cli.commands.options.output import DryRunOption
 from nscale_cli.commands.options.report import DrawOptions, PageOptions
 from nscale_cli.commands.options.service import ServicesOptions
 from nscale_cli.errors import UsageError
@@ -47,7 +47,7 @@ def compare(
     run: ComparedRunOptions,
     drawing: DrawOptions,
     how: PageOptions,
-    dry_run: DryRunOption = False,
+    dry_run: DryGridOption = False,
 ) -> "Result":
     """Compare; HELP is what the user reads."""
     # Help, a usage error and a Tab know this module; what they do not need is loaded here.
