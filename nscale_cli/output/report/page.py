@@ -258,6 +258,7 @@ def blind_page(key: Key, shown: Callable[[str], Shown | None]) -> str:
             "seal": key.seal,
             "pairs": " ".join(f"{pair.ballot}:{pair.left}:{pair.right}" for pair in key.pairs),
             "pair_count": len(key.pairs),
+            "width": f"c{min(max(len(ballot.rows) for ballot in key.ballots), _MAX_COLUMNS)}",
             "prompt_count": len({ballot.prompt for ballot in key.ballots}),
             "ballots": [_ballot(n, ballot, shown) for n, ballot in enumerate(key.ballots)],
         },

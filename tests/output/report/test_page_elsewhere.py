@@ -1,13 +1,16 @@
 """Pages on paper, without scripts, and in a Firefox whose system is light."""
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from nscale_cli.output.report.blind import make_key
 from nscale_cli.output.report.cells import State
-from nscale_cli.output.report.write import ReportOptions, write_report
+from nscale_cli.output.report.write import ReportOptions, write_blind, write_report
 from tests.browser.driven import PROGRAMS, Browser, driven
 from tests.output.report.runs import MODELS, TIMEOUT, changed, drawn, make_run
 
@@ -20,6 +23,10 @@ BEYOND = """
 [...document.querySelectorAll(".grid img, .absent, .grid th > *, .figures, figcaption span")]
   .map(each => each.getBoundingClientRect())
   .filter(box => box.left < 0 || box.right > innerWidth + 1).length
+"""
+BOXES = """
+[...document.querySelectorAll(".grid img")]
+  .map(each => each.getBoundingClientRect()).map(box => [box.left, box.right])
 """
 SEEN = "[...document.querySelectorAll({!r})].filter(each => each.checkVisibility()).length"
 
@@ -90,6 +97,24 @@ def test_nothing_is_cut_off_on_paper(chromium: Browser, tmp_path: Path, models: 
     assert chromium.evaluate(BEYOND) == 0
     assert chromium.evaluate(SEEN.format("#bar, .pin, nav, dialog")) == 0
     assert chromium.evaluate(SEEN.format(".grid img, .absent")) == 4 * models
+
+
+@pytest.mark.parametrize("models", [2, 3, 12])
+def test_pictures_of_a_blind_page_stand_beside_each_other(
+    chromium: Browser, tmp_path: Path, models: int
+) -> None:
+    """None over another, on the screen and on paper, where it begins on the first page."""
+    run = make_run(models=[f"m/{n}" for n in range(models)], sizes=("768x768",))
+    page = write_blind(drawn(run, tmp_path), tmp_path, make_key(run, Random(1)))
+    width = 1016 if models > 4 else 687
+    for paper in (False, True):
+        chromium.open(page, width=width)
+        if paper:
+            chromium.ask("paper")
+            assert chromium.evaluate(BEYOND) == 0
+        boxes = chromium.evaluate(BOXES)
+        assert len(boxes) == models
+        assert all(one[1] <= other[0] for one, other in itertools.pairwise(boxes)), boxes
 
 
 def test_a_slider_that_was_moved_does_not_change_the_paper(
