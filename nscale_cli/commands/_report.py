@@ -81,6 +81,8 @@ class Drawing:
         report = write_report(run, directory.path, options, env=env, before=self._baseline)
         if self._baseline is None:
             remember(report, directory.bookkeeping, drawn_from)
+        elif not report.drifts:
+            self._environment.terminal.warn("the older run has no image of any of these requests")
         return report
 
     def _draw_blind(self, run: Run, directory: RunDirectory) -> Drawn:
