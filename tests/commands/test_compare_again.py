@@ -1,6 +1,8 @@
 """`images compare` again: what would be drawn as it is is left alone, all else is drawn."""
 
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -168,3 +170,25 @@ def test_a_report_that_is_asked_for_is_drawn(cli: Cli, folder: Path, drawings: l
         cli(*WORDS, "--baseline", "d")
 
     assert drawings == [folder] * 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="xdg-open is Linux's")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_x_opens_the_page_whether_it_is_drawn_or_not(cli: Cli, tmp_path: Path) -> None:
+    """It, and nothing else: not each image."""
+    folder, told = tmp_path / "bin", tmp_path / "told"
+    folder.mkdir()
+    viewer = folder / "xdg-open"
+    viewer.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$@" > "{told}.part"\n/bin/mv "{told}.part" "{told}"\n'
+    )
+    viewer.chmod(0o755)
+    env = {"DISPLAY": ":0", "PATH": f"{folder}:/usr/bin:/bin"}
+    for more in ((), (), ("--blind",)):
+        assert cli(*WORDS, "-x", *more, env=env).exit_code == 0
+        while not told.exists():
+            os.sched_yield()
+        name = "blind.html" if more else "index.html"
+        assert told.read_text() == f"{tmp_path / 'd' / name}\n"
+        told.unlink()
