@@ -149,3 +149,13 @@ def test_paper_lies_where_columns_are_many(
     )
 
     assert {(round(float(width)), round(float(height))) for width, height in boxes} == {size}
+
+
+def test_what_can_be_pressed_is_within_a_narrow_window(chromium: Browser, tmp_path: Path) -> None:
+    """The table is as wide as it has to be; the buttons above it are not."""
+    chromium.open(written(tmp_path, 8), width=420)
+
+    assert chromium.evaluate(
+        "[...document.querySelectorAll('#bar > *')]"
+        ".every(each => each.getBoundingClientRect().right <= innerWidth)"
+    )
