@@ -494,6 +494,27 @@ MUTANTS = (
         "return None if True else",
         "tests/service/test_decode.py",
     ),
+    Mutant(
+        "report-another-file",
+        "output/report/unchanged.py",
+        " or not all(map(is_of_report, paths))",
+        "",
+        "tests/commands/test_compare_again.py",
+    ),
+    Mutant(
+        "report-of-other-pictures",
+        "output/report/unchanged.py",
+        ", _states(pictures)))",
+        "))",
+        "tests/commands/test_compare_again.py",
+    ),
+    Mutant(
+        "audit-sees-metadata",
+        "output/report/audit.py",
+        "cell.image.original_sha256 or ",
+        "",
+        "tests/output/report/test_audit.py",
+    ),
 )
 
 

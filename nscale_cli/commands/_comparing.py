@@ -73,6 +73,7 @@ def read_comparison(
 ) -> Comparison:
     """Return what is compared; raise UsageError for what could not be asked for."""
     prompts = _read_prompts(environment, compared)
+    _note_commas(environment, compared)
     services = tuple(_service(member, compared) for member in members)
     params = {name for service in services for name in service.params}
     fields = read_fields(compared.vary or (), dict.fromkeys(params))
@@ -100,6 +101,13 @@ def _service(member: Member, compared: ComparedOptions) -> ComparedService:
         params=params,
         send_size=settings.send_size,
     )
+
+
+def _note_commas(environment: Environment, compared: ComparedOptions) -> None:
+    """Say what -m A,B means: fields are listed so (--vary), models are not."""
+    for model in compared.models or ():
+        if "," in model:
+            environment.terminal.note(f"-m {excerpt(model, 80)} is one model; two are -m A -m B")
 
 
 def _read_prompts(environment: Environment, compared: ComparedOptions) -> tuple[str, ...]:

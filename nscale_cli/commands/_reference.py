@@ -12,6 +12,7 @@ from nscale_cli.output.schema import data_schemas
 
 _TYPES = {"int": "integer", "float": "number", "boolean": "switch"}
 _BY_OPTION = {row.option: row for row in SETTINGS.values() if row.option}
+_OWN_DEFAULT = re.compile(r"; default: ([a-z]+)\]$")
 _NOTES = re.compile(r" *\[(env|default|required)\b[^\]]*\]$")
 _EXAMPLES = re.compile(r"(?ms)^ *Examples:\n(?P<lines>.*?)(?:^\s*$|\Z)")
 Path = tuple[str, ...]
@@ -94,6 +95,8 @@ def _parameters(parameters: list[Any]) -> Iterator[tuple[str, dict[str, object]]
 def _option(parameter: Any, meaning: str, *, repeatable: bool) -> dict[str, object]:
     setting = next((_BY_OPTION[flag] for flag in parameter.opts if flag in _BY_OPTION), None)
     default = setting.default if setting else parameter.default
+    if own := _OWN_DEFAULT.search(parameter.help or ""):  # where a command has one of its own
+        default = own[1]
     variables = [setting.variable] if setting and setting.variable else []
     if set(parameter.opts) & set(KEY_OPTIONS):
         variables = list(KEY_VARIABLES)

@@ -10,6 +10,7 @@ from nscale_cli.output.compare_result import Drawn
 from nscale_cli.output.report.cells import Run
 from nscale_cli.output.report.from_run import read_run
 from nscale_cli.output.report.grid import arrange
+from nscale_cli.output.report.unchanged import digest, recall, remember
 from nscale_cli.output.report.write import (
     Report,
     ReportOptions,
@@ -46,38 +47,49 @@ class Drawing:
         """Raise UsageError for an axis that the run does not have."""
         arrange(run, rows=self._asked.rows or (), columns=self._asked.columns or ())
 
-    def draw(self, directory: RunDirectory) -> Drawn:
-        """Draw what is in a run's directory; raise UsageError where that cannot be done."""
-        asked, run = self._asked, read_run(directory)
-        run = replace(run, title=asked.title or run.title)
-        if asked.blind:
+    def draw(self, directory: RunDirectory, *, again: bool = True) -> Drawn:
+        """Draw what is in a run's directory; raise UsageError where that cannot be done.
+
+        Unless it is to be drawn `again`, a report that would be the same is left as it is.
+        """
+        run = read_run(directory)
+        run = replace(run, title=self._asked.title or run.title)
+        if self._asked.blind:
             return self._draw_blind(run, directory)
-        report = write_report(
-            run,
-            directory.path,
-            ReportOptions(
-                rows=tuple(asked.rows or ()),
-                columns=tuple(asked.columns or ()),
-                cell=asked.cell,
-                sheet=not asked.no_sheet,
-                page=not asked.no_page,
-                embed=asked.embed,
-            ),
-            env=self._environment.terminal.env,
-            before=self._baseline,
-        )
         return Drawn(
             run=run,
-            report=report,
+            report=self._write(run, directory, again=again),
             preview=self._preview(),
             open_viewer=self._how.open_viewer,
         )
+
+    def _write(self, run: Run, directory: RunDirectory, *, again: bool) -> Report:
+        asked, env = self._asked, self._environment.terminal.env
+        options = ReportOptions(
+            rows=tuple(asked.rows or ()),
+            columns=tuple(asked.columns or ()),
+            cell=asked.cell,
+            sheet=not asked.no_sheet,
+            page=not asked.no_page,
+            embed=asked.embed,
+        )
+        drawn_from = digest(run, options, env)
+        if not again and self._baseline is None:
+            found = recall(directory.bookkeeping, directory.path, drawn_from)
+            if found is not None:
+                return found
+        report = write_report(run, directory.path, options, env=env, before=self._baseline)
+        if self._baseline is None:
+            remember(report, directory.bookkeeping, drawn_from)
+        elif not report.drifts:
+            self._environment.terminal.warn("the older run has no image of any of these requests")
+        return report
 
     def _draw_blind(self, run: Run, directory: RunDirectory) -> Drawn:
         key = blind_key(run, directory.bookkeeping, SystemRandom())
         return Drawn(
             run=run,
-            report=Report(sheets=(), notes=(), drifts=()),
+            report=Report(sheets=(), notes=()),
             blind=write_blind(run, directory.path, key),
             open_viewer=self._how.open_viewer,
         )

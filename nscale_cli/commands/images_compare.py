@@ -7,8 +7,8 @@ from nscale_cli.commands.options.compare import (
     ComparedBuyingOptions,
     ComparedOptions,
     ComparedRunOptions,
+    DryGridOption,
 )
-from nscale_cli.commands.options.output import DryRunOption
 from nscale_cli.commands.options.report import DrawOptions, PageOptions
 from nscale_cli.commands.options.service import ServicesOptions
 from nscale_cli.errors import UsageError
@@ -47,7 +47,7 @@ def compare(
     run: ComparedRunOptions,
     drawing: DrawOptions,
     how: PageOptions,
-    dry_run: DryRunOption = False,
+    dry_run: DryGridOption = False,
 ) -> "Result":
     """Compare; HELP is what the user reads."""
     # Help, a usage error and a Tab know this module; what they do not need is loaded here.
@@ -175,7 +175,7 @@ def _drawn(wish: "Drawing", directory: "RunDirectory", terminal: "Terminal") -> 
     try:
         with terminal.live() as show:
             show("drawing the report")
-            return wish.draw(directory)
+            return wish.draw(directory, again=False)
     except OSError as error:
         terminal.warn(f"the report could not be written: {error.strerror}")
     except UsageError as error:

@@ -117,7 +117,8 @@ _RUN_FIELDS = {
                 "size": _TEXT,
                 "prompt": _TEXT,
                 "seconds": _or_null(_NUMBER),
-            }
+            },
+            original_sha256=_SHA256,
         )
     ),
     "kept": _list(_TEXT),

@@ -223,6 +223,7 @@ def image_data(image: SavedImage, directory: Path) -> dict[str, object]:
         "height": image.size.height if image.size else None,
         "bytes": image.byte_count,
         "sha256": image.sha256,
+        **({"original_sha256": image.original_sha256} if image.original_sha256 else {}),
     }
 
 

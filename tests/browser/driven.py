@@ -3,7 +3,7 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,14 +76,17 @@ class Browser:
 
 
 @contextmanager
-def driven(name: str, downloads: Path) -> Iterator[Browser]:
-    """Start a browser, and close it in the end."""
+def driven(
+    name: str, downloads: Path, preferences: Mapping[str, object] | None = None
+) -> Iterator[Browser]:
+    """Start a browser, and close it in the end; `preferences` are Firefox's own."""
     # What it says of itself comes to this process's stderr, which pytest shows for a failure.
     node = require_command("node", shutil.which("node"))
     program = require_command(PROGRAMS[name], shutil.which(PROGRAMS[name]))
     modules = HERE / "node_modules" / "puppeteer-core"
     require_command("puppeteer-core (npm ci)", str(modules) if modules.exists() else None)
     command = [node, str(HERE / "driver.mjs"), name, program, str(downloads)]
+    command.append(json.dumps(preferences or {}))
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, text=True, cwd=HERE, **pipes) as process:  # type: ignore[call-overload]
         yield Browser(name, process, downloads)

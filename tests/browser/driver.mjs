@@ -1,18 +1,19 @@
 // Drives a browser for a test: a JSON command a line on stdin, a JSON answer a line on stdout.
-// Usage: node driver.mjs chromium|firefox EXECUTABLE DOWNLOADS
+// Usage: node driver.mjs chromium|firefox EXECUTABLE DOWNLOADS [PREFERENCES OF FIREFOX]
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import puppeteer from "puppeteer-core";
 
-const [, , name, executablePath, downloads] = process.argv;
+const [, , name, executablePath, downloads, preferences] = process.argv;
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const firefox = {
   browser: "firefox",
   extraPrefsFirefox: {
     "browser.download.dir": downloads,
     "browser.download.folderList": 2,
-    "layout.css.prefers-color-scheme.content-override": 0, // dark: Chromium shows the light one, too
+    "layout.css.prefers-color-scheme.content-override": 0, // dark, unless the test wants light
+    ...JSON.parse(preferences ?? "{}"),
   },
 };
 const chromium = { args: ["--no-sandbox", "--disable-gpu"], downloadBehavior: { policy: "allow", downloadPath: downloads } };
@@ -32,7 +33,7 @@ const commands = {
     page.on("dialog", (dialog) => { problems.push(`dialog: ${dialog.message()}`); dialog.accept(); });
     await page.setViewport({ width, height });
     if (name === "chromium") await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }]);
-    if (!script) await page.setJavaScriptEnabled(false);
+    if (!script && name === "chromium") await page.setJavaScriptEnabled(false);
     const start = Date.now();
     await page.goto(url, { waitUntil: "load", timeout: 60000 });
     return Date.now() - start;
@@ -54,6 +55,8 @@ const commands = {
     return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.slice(0, 3).map((node) => node.html).join(" | ").slice(0, 400)}`);
   },
   async said() { return { requests, problems }; },
+  async paper() { await page.emulateMediaType("print"); },
+  async print({ path }) { await page.pdf({ path, preferCSSPageSize: true, format: "a4" }); },
   async shot({ path, full = false }) { await page.screenshot({ path, fullPage: full }); },
 };
 

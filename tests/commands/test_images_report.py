@@ -102,6 +102,15 @@ def test_an_older_run_is_laid_beside(cli: Cli, tmp_path: Path) -> None:
     assert "Then and now" in (tmp_path / "now" / "index.html").read_text(encoding="utf-8")
 
 
+def test_an_older_run_of_other_requests_is_no_proof(cli: Cli, compared: Path) -> None:
+    """A nightly job whose prompts were changed would else be told that nothing drifted."""
+    words = ("--sandbox", "-o", "now", "--baseline", str(compared))
+    warning = "warning: the older run has no image of any of these requests"
+
+    assert warning in cli("images", "compare", "another", "-m", FLUX, *SMALL, *words).stderr
+    assert warning not in cli("images", "compare", "cat", "-m", FLUX, *SMALL, *words).stderr
+
+
 def test_an_image_that_is_gone_has_its_place_all_the_same(cli: Cli, compared: Path) -> None:
     """Its cell says so, and the report is drawn."""
     next(compared.glob("cat-*.png")).unlink()

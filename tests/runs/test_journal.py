@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -251,4 +252,6 @@ def test_an_image_is_named_relative_to_its_folder(tmp_path: Path) -> None:
         "bytes": 9,
         "sha256": "ab",
     }
+    marked = replace(image, original_sha256="cd")
+    assert image_data(marked, tmp_path)["original_sha256"] == "cd"
     assert image_data(image, tmp_path / "other")["path"] == os.fspath(tmp_path / "sub/a.png")

@@ -12,6 +12,10 @@ from nscale_cli.values import frozen
 
 DEFAULT_MAX_IMAGES = 64
 
+DryGridOption = Annotated[
+    bool, typer.Option("--dry-run", help="Print the grid and its price; make no image.")
+]
+
 
 @frozen
 class ComparedOptions:

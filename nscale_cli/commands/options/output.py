@@ -1,6 +1,6 @@
 """Where images go, what is remembered of them, and how they are shown."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -63,6 +63,18 @@ class RecordOptions:
     ] = False
 
 
+def preview_style_option(text: str) -> Any:
+    """Return the option for how a preview is drawn."""
+    return typer.Option(
+        "--preview-style", metavar="STYLE", autocompletion=one_of(PREVIEW_STYLES), help=text
+    )
+
+
+def preview_width_option(text: str) -> Any:
+    """Return the option for how wide a preview may be."""
+    return typer.Option("--preview-width", metavar="COLUMNS", help=text)
+
+
 @frozen
 class ShowOptions:
     """How images are shown to a person."""
@@ -71,19 +83,11 @@ class ShowOptions:
         bool, typer.Option("-x", "--open", help="Open each saved image in the desktop's viewer.")
     ] = False
     preview_style: Annotated[
-        str | None,
-        typer.Option(
-            "--preview-style",
-            metavar="STYLE",
-            autocompletion=one_of(PREVIEW_STYLES),
-            help=SETTINGS["preview_style"].option_help,
-        ),
+        str | None, preview_style_option(SETTINGS["preview_style"].option_help)
     ] = None
     preview_width: Annotated[
         int | None,
-        typer.Option(
-            "--preview-width",
-            metavar="COLUMNS",
-            help="The most columns that -p fills. [default: 80, or the terminal's width]",
+        preview_width_option(
+            "The most columns that -p fills. [default: 80, or the terminal's width]"
         ),
     ] = None

@@ -4,7 +4,12 @@ from typing import Annotated
 
 import typer
 
-from nscale_cli.commands.options.output import ShowOptions
+from nscale_cli.commands.options.output import (
+    ShowOptions,
+    preview_style_option,
+    preview_width_option,
+)
+from nscale_cli.config.table import PREVIEW_STYLES
 from nscale_cli.values import frozen
 
 DEFAULT_CELL = 384  # pixels
@@ -70,3 +75,14 @@ class PageOptions(ShowOptions):
     preview: Annotated[
         bool, typer.Option("-p", "--preview", help="Draw the sheet in the terminal.")
     ] = False
+    preview_style: Annotated[
+        str | None,
+        preview_style_option(
+            f"How -p draws: {', '.join(PREVIEW_STYLES)} (auto: the best there is). "
+            "[env: NSCALE_PREVIEW; default: auto]"
+        ),
+    ] = None
+    preview_width: Annotated[
+        int | None,
+        preview_width_option("The most columns that -p fills. [default: the terminal's width]"),
+    ] = None

@@ -110,7 +110,7 @@ def drifts(then: Run, now: Run, then_hashes: Hashes, now_hashes: Hashes) -> Iter
             then=old,
             now=cell,
             bits=distance(hashes[0], hashes[1]) if known else None,  # type: ignore[arg-type]
-            identical=old.image.sha256 == cell.image.sha256,
+            identical=_sha256(old) == _sha256(cell),
         )
 
 
@@ -161,7 +161,8 @@ def _distances(pairs: Iterable[tuple[Cell, Cell]], hashes: Hashes) -> list[int]:
 
 
 def _sha256(cell: Cell) -> str:
-    return cell.image.sha256 if cell.image else ""
+    """Return the hash of what the service sent, whatever --metadata has put into the file."""
+    return (cell.image.original_sha256 or cell.image.sha256) if cell.image else ""
 
 
 def _identity(run: Run, cell: Cell) -> frozenset[tuple[str, str]]:

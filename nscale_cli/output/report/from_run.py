@@ -206,4 +206,5 @@ def _image(data: Mapping[str, Any], directory: RunDirectory) -> SavedImage:
         size=Size(width=width, height=height) if width and height else None,
         byte_count=int(data.get("bytes") or 0),
         sha256=str(data.get("sha256", "")),
+        original_sha256=data.get("original_sha256"),
     )

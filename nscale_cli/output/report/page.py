@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from os import fsencode
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from nscale_cli.output.report import summary, words
@@ -250,21 +250,28 @@ def then_and_now(drift: Drift) -> list[str]:
 
 
 def blind_page(key: Key, shown: Callable[[str], Shown | None]) -> str:
-    """Return the page; `shown` gives a picture, encoded anew, by the key of its row."""
+    """Return the page; `shown` gives a picture, encoded anew, by the key of its row.
+
+    Nobody is asked about a picture that is gone.
+    """
+    ballots = [_ballot(n, ballot, shown) for n, ballot in enumerate(key.ballots)]
+    there = [{each["letter"] for each in ballot["pictures"]} for ballot in ballots]
+    pairs = [pair for pair in key.pairs if {pair.left, pair.right} <= there[pair.ballot]]
     return render(
         "blind",
         {
             "title": "Which is better?",
             "seal": key.seal,
-            "pairs": " ".join(f"{pair.ballot}:{pair.left}:{pair.right}" for pair in key.pairs),
-            "pair_count": len(key.pairs),
+            "pairs": " ".join(f"{pair.ballot}:{pair.left}:{pair.right}" for pair in pairs),
+            "pair_count": len(pairs),
+            "width": f"c{min(max(map(len, there)), _MAX_COLUMNS)}",
             "prompt_count": len({ballot.prompt for ballot in key.ballots}),
-            "ballots": [_ballot(n, ballot, shown) for n, ballot in enumerate(key.ballots)],
+            "ballots": ballots,
         },
     )
 
 
-def _ballot(number: int, ballot: Ballot, shown: Callable[[str], Shown | None]) -> Values:
+def _ballot(number: int, ballot: Ballot, shown: Callable[[str], Shown | None]) -> dict[str, Any]:
     pictures = [(letter, shown(row)) for letter, row in ballot.rows.items()]
     return {
         "number": number,

@@ -1,6 +1,7 @@
 """Sheets become PNG files: one canvas in memory at a time, and one picture."""
 
 import io
+import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 _PAPER, _LINE, _EDGE, _BLANK, _HATCH = "#ffffff", "#d5dbe1", "#e6e9ed", "#f5f6f8", "#dfe3e8"
 _HATCH_STEP, _DASH = 14, 6  # pixels
-_COMPRESSION = 3  # of zlib: more takes three times as long and saves a twentieth
+# Of photographs zlib finds little twice but runs: it looks for nothing else, in two thirds of the
+# time, and files become a tenth smaller. Higher levels change nothing then.
+_COMPRESSION = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 
 Read = Callable[[Cell], "Image.Image"]
 
@@ -33,7 +36,7 @@ def draw(sheet: Sheet, read: Read) -> bytes:
     for text in sheet.texts:
         _draw_text(pen, text)
     out = io.BytesIO()
-    canvas.save(out, "PNG", compress_level=_COMPRESSION)
+    canvas.save(out, "PNG", **_COMPRESSION)
     return out.getvalue()
 
 

@@ -30,6 +30,7 @@ from nscale_cli.values import frozen
 
 TABLE_NAME, KEY_NAME = "table.md", "key.json"
 _NUMBERED = re.compile(r"(sheet-[0-9]+\.png|index-[0-9]+\.html)")
+_FIRST = ("sheet.png", "index.html", TABLE_NAME)
 
 
 @frozen
@@ -48,11 +49,17 @@ class ReportOptions:
 class Report:
     """What was written. `without_font` are labels that the sheet could not have."""
 
-    page: Path | None = None
     sheets: tuple[Path, ...]
     notes: tuple[str, ...]
-    drifts: tuple[Drift, ...]
+    drifts: tuple[Drift, ...] = ()
     without_font: tuple[str, ...] = ()
+    pages: tuple[Path, ...] = ()
+    table: Path | None = None
+
+    @property
+    def page(self) -> Path | None:
+        """The first page."""
+        return self.pages[0] if self.pages else None
 
 
 def write_report(
@@ -83,9 +90,9 @@ def write_report(
             without_font=tuple(fonts.missing),
         )
         written = _write_pages(grid, directory, report, now, then) if page else []
-    _write_tables(run, directory, report)
+    table = _write_table(run, directory, report)
     _remove_older(directory, {*sheets, *written})
-    return replace(report, page=written[0] if written else None)
+    return replace(report, pages=tuple(written), table=table)
 
 
 def drift_sentence(run: Run, drift: Drift) -> str:
@@ -124,14 +131,19 @@ def _write_pages(
     return [_put(directory / name, text) for name, text in pages(grid, content)]
 
 
-def _write_tables(run: Run, directory: Path, report: Report) -> None:
+def _write_table(run: Run, directory: Path, report: Report) -> Path:
     said = [*report.notes, *(drift_sentence(run, drift) for drift in report.drifts)]
-    _put(directory / TABLE_NAME, summary.markdown(run, said))
+    return _put(directory / TABLE_NAME, summary.markdown(run, said))
 
 
 def _put(path: Path, data: bytes | str) -> Path:
     """Write a file of the report at once, in place of an older one; raise OSError."""
     return replace_whole(path, data if isinstance(data, bytes) else data.encode())
+
+
+def is_of_report(path: Path) -> bool:
+    """Return whether a report writes a file of this name."""
+    return path.name in _FIRST or bool(_NUMBERED.fullmatch(path.name))
 
 
 def _remove_older(directory: Path, written: set[Path]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from random import Random
 
 from PIL import Image
 
@@ -103,3 +104,12 @@ def drawn(run: Run, directory: Path) -> Run:
         image = replace(cell.image, path=path, byte_count=len(data), sha256=sha256)
         cells.append(replace(cell, image=image))
     return replace(run, cells=tuple(cells))
+
+
+def photograph(number: int) -> Image.Image:
+    """Return a picture of 1024x1024 that is as hard to compress as a photograph."""
+    chance = Random(number)
+    coarse = Image.frombytes("RGB", (64, 64), chance.randbytes(64 * 64 * 3))
+    smooth = coarse.resize((1024, 1024), Image.Resampling.BICUBIC)
+    grain = Image.frombytes("RGB", (1024, 1024), chance.randbytes(1024 * 1024 * 3))
+    return Image.blend(smooth, grain, 0.06)

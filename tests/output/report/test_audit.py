@@ -55,6 +55,20 @@ def test_identical_bytes_are_called_that() -> None:
     ]
 
 
+def test_metadata_in_the_files_do_not_hide_that_the_bytes_were_the_same() -> None:
+    """They name the field that was asked for, and so each file is another."""
+    cells = tuple(
+        replace(cell, image=replace(cell.image, original_sha256="ab"))  # type: ignore[type-var]
+        for cell in SEEDS.cells
+    )
+    run = replace(SEEDS, cells=cells)
+    hashes = dict.fromkeys((cell.row for cell in cells), 7)
+    then = replace(SEEDS, cells=same_bytes(run).cells)
+
+    assert said(run, hashes) == [f"seed: no visible effect at {MODELS[0]} (identical bytes)"]
+    assert all(drift.identical for drift in drifts(then, run, hashes, hashes))
+
+
 def test_repeats_say_how_much_is_chance() -> None:
     """Where pictures of one value lie as far apart as those of two, the field did nothing."""
     run = make_run(models=MODELS[:1], fields={"seed": "12"}, samples=2)

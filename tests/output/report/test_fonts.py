@@ -62,7 +62,12 @@ def test_an_accent_of_its_own_becomes_part_of_its_letter(alone: Fonts) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "name"), [(CHINESE, "wqy-zenhei.ttc"), (ARABIC, "DejaVuSans.ttf")]
+    ("text", "name"),
+    [
+        (CHINESE, "wqy-zenhei.ttc"),
+        (ARABIC, "DejaVuSans.ttf"),
+        (DEVANAGARI, "Lohit-Devanagari.ttf"),
+    ],
 )
 def test_a_font_of_the_system_is_found_by_its_glyphs(text: str, name: str) -> None:
     """For a script that ours lacks, the first of the usual fonts that has all of it."""

@@ -188,6 +188,77 @@ def test_what_no_sheet_can_hold_becomes_several(models: int, prompts: int) -> No
         assert {f"m/{first.at[0]}", f"p {first.at[2]}"} <= set(said(sheet))
 
 
+TWENTY = tuple(f"vendor-{n}/some-long-model-name-{n}" for n in range(20))
+LONG = "A fox that walks over the snow in the light of a morning. " * 4
+# Sheets that were looked at: their sizes, up to what a version of FreeType does to a letter.
+SEEN = {
+    "3x4": (make_run(models=MODELS, prompts=PROMPTS), (1401, 1921)),
+    "20 models": (make_run(models=TWENTY, prompts=PROMPTS[:2]), (7507, 964)),
+    "mixed": (
+        make_run(sizes=("1024x512", "512x1024", "512x512"), prompts=PROMPTS[:2]),
+        (2231, 1077),
+    ),
+    "a failed row": (
+        changed(make_run(models=MODELS, prompts=PROMPTS[:2]), {1: REFUSED, 3: REFUSED, 5: TIMEOUT}),
+        (1391, 1023),
+    ),
+    "long": (
+        make_run(models=("v/" + "m-" * 99, "v" * 200), prompts=(LONG[:200], "x" * 200)),
+        (1175, 1087),
+    ),
+    "400 cells": (
+        make_run(models=TWENTY, prompts=[f"p {n}" for n in range(20)], sizes=("256x256",)),
+        (5715, 6407),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_a_sheet_is_as_large_as_when_it_was_looked_at(name: str) -> None:
+    """Of each kind one; a change of these figures is to be looked at again."""
+    run, size = SEEN[name]
+    sheet = sheet_of(run)
+
+    assert (sheet.width, sheet.height) == pytest.approx(size, abs=8)
+    assert len(sheet.places) == len(run.cells)
+
+
+def test_pictures_that_lie_and_stand_share_the_upper_edge_of_their_row() -> None:
+    """Each in a column as wide as it needs, its caption right below it."""
+    sheet = sheet_of(SEEN["mixed"][0])
+    captions = [text for text in sheet.texts if " s · " in text.lines[0]]
+
+    shapes = [(place.width, place.height) for place in sheet.places[:3]]
+    assert shapes == [(384, 192), (192, 384), (384, 384)]
+    assert len({place.y for place in sheet.places}) == 2
+    below = [(place.x, place.y + place.height) for place in sheet.places]
+    assert [(text.x, text.y - y) for text, (_, y) in zip(captions, below, strict=True)] == [
+        (x, 5) for x, _ in below
+    ]
+
+
+def test_labels_of_200_characters_keep_to_three_lines() -> None:
+    """A prompt ends in an ellipsis; an id has it in the middle, and keeps its end."""
+    sheet = sheet_of(SEEN["long"][0])
+    labels = [text.lines for text in sheet.texts if text.size == 17]
+
+    assert [len(lines) for lines in labels] == [3, 3, 3, 3]
+    assert all("…" in "".join(lines) for lines in labels)
+    assert labels[0][-1].endswith("m-") and labels[2][-1].endswith("…")
+
+
+def test_a_row_in_which_all_failed_is_as_high_as_one_of_pictures() -> None:
+    """So that columns can be followed over it."""
+    sheet = sheet_of(SEEN["a failed row"][0])
+
+    assert {(place.width, place.height) for place in sheet.places} == {(384, 384)}
+    assert [said(sheet).count(word) for word in ("refused", "timeout", "may be billed")] == [
+        2,
+        1,
+        1,
+    ]
+
+
 def test_a_gallery_labels_each_picture() -> None:
     """Where one model draws eleven prompts, they follow each other."""
     sheet = sheet_of(make_run(models=["a/b"], prompts=[f"prompt {n}" for n in range(11)]))

@@ -27,7 +27,7 @@ from nscale_cli.output.report.write import (
     write_blind,
     write_report,
 )
-from tests.output.report.runs import MODELS, drawn, make_run, with_size
+from tests.output.report.runs import MODELS, drawn, make_run, photograph, with_size
 
 NO_SHEET, NO_PAGE = ReportOptions(sheet=False), ReportOptions(page=False)
 
@@ -257,15 +257,6 @@ def test_64_large_images_take_little_memory_and_make_a_page_that_can_be_sent(
     assert float(ran.stdout) <= 200
     if what == "page":
         assert (tmp_path / "index.html").stat().st_size <= 15_000_000
-
-
-def photograph(number: int) -> Image.Image:
-    """Return a picture of 1024x1024 that is as hard to compress as a photograph."""
-    chance = Random(number)
-    coarse = Image.frombytes("RGB", (64, 64), chance.randbytes(64 * 64 * 3))
-    smooth = coarse.resize((1024, 1024), Image.Resampling.BICUBIC)
-    grain = Image.frombytes("RGB", (1024, 1024), chance.randbytes(1024 * 1024 * 3))
-    return Image.blend(smooth, grain, 0.06)
 
 
 def test_an_album_reads_each_picture_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

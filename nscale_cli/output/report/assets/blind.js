@@ -2,7 +2,7 @@
 (() => {
   const one = (selector) => document.querySelector(selector);
   const main = one("main"), seal = main.dataset.seal, store = `nscale-votes-${seal}`;
-  const pairs = main.dataset.pairs.split(" ").map((text) => {
+  const pairs = main.dataset.pairs.split(" ").filter(Boolean).map((text) => {
     const [ballot, left, right] = text.split(":");
     return { ballot: Number(ballot), left, right };
   });
