@@ -14,13 +14,6 @@ from nscale_cli.terminal.signals import Interrupted, Interrupts
 from nscale_cli.terminal.streams import Terminal
 
 COMPLETION_VARIABLE = "_NSCALE_COMPLETE"
-# What many tools have as options, and servers take (or ignore) as fields of the request.
-_FIELDS = ("seed", "negative_prompt", "steps", "quality", "style")
-_WITH_FIELDS = {
-    "images generate": "--param {}=VALUE",
-    "images batch": "--param {}=VALUE",
-    "images compare": "--vary {}=V1,V2, or --param {}=VALUE",
-}
 
 
 def main(*, interrupts: Interrupts) -> int:
@@ -122,13 +115,11 @@ def _prepare_completion() -> None:
 
 def _usage_error(error: Exception, command: str) -> UsageError:
     """Return what Typer found wrong with the command line, in the form of every other error."""
+    from nscale_cli.commands._words import hint_for
+
     message = excerpt(getattr(error, "format_message", error.__str__)())
     text = message[:1].lower() + message[1:].rstrip(".")
-    field = str(getattr(error, "option_name", "")).lstrip("-").replace("-", "_")
-    if field in _FIELDS and command in _WITH_FIELDS:
-        asked = _WITH_FIELDS[command].replace("{}", field)
-        return UsageError(text, hint=f"it may be a field of the request: {asked}")
-    return UsageError(text, hint=f"see {' '.join(['nscale', *command.split()])} --help")
+    return UsageError(text, hint=hint_for(str(getattr(error, "option_name", "")), command))
 
 
 def _fail(error: NscaleError, environment: Environment) -> int:

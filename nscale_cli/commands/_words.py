@@ -9,6 +9,13 @@ from nscale_cli.config.table import KEY_OPTIONS
 from nscale_cli.errors import UsageError
 from nscale_cli.redact import excerpt
 
+# What many tools have as options, and servers take (or ignore) as fields of the request.
+_FIELDS = ("seed", "negative_prompt", "steps", "quality", "style")
+_WITH_FIELDS = {
+    "images generate": "--param {}=VALUE",
+    "images batch": "--param {}=VALUE",
+    "images compare": "--vary {}=V1,V2, or --param {}=VALUE",
+}
 _MAX_HINT = 300
 _MAX_NAMED = 8
 Path = tuple[str, ...]
@@ -52,6 +59,15 @@ class Group(TyperGroup):
 def command_of(path: str) -> str:
     """Return a command's name without the program's."""
     return path.partition(" ")[2]
+
+
+def hint_for(option: str, command: str) -> str:
+    """Return what to do about an option that a command does not have, or not so."""
+    field = option.lstrip("-").replace("-", "_")
+    if field in _FIELDS and command in _WITH_FIELDS:
+        asked = _WITH_FIELDS[command].replace("{}", field)
+        return f"it may be a field of the request: {asked}"
+    return f"see {' '.join(['nscale', *command.split()])} --help"
 
 
 def paths_below(context: Any, before: Path = ()) -> Iterator[tuple[Path, Any]]:

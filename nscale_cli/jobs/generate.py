@@ -12,8 +12,9 @@ from nscale_cli.jobs.buyer import Buyer, stopped_error
 from nscale_cli.jobs.job import Job, JobEvent, JobResult, Stage
 from nscale_cli.jobs.prices import PriceList
 from nscale_cli.jobs.result import GenerateResult
-from nscale_cli.jobs.run import Engine, Policy, Stop
+from nscale_cli.jobs.run import Engine
 from nscale_cli.jobs.save import Store
+from nscale_cli.jobs.steering import Policy, Stop
 from nscale_cli.redact import excerpt
 from nscale_cli.request import GeneratedImage, ImageRequest
 from nscale_cli.service.client import Client

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from nscale_cli.errors import ConfigurationError
 from nscale_cli.jobs.job import Job, JobEvent, JobProgress, JobResult
+from nscale_cli.jobs.steering import Policy, Stop
 from nscale_cli.terminal.time import SLICE_SECONDS
 
 # A look at the clock that comes so much later than it should: the process was asleep meanwhile.
@@ -30,48 +31,6 @@ class Work(Protocol):
 
     def give_up(self, job: Job, progress: JobProgress, signal_number: int | None) -> JobResult:
         """Account for a job whose worker is left behind: by a signal, or None for its deadline."""
-
-
-class Policy:
-    """How many jobs may be under way, and what the result of one means for the others."""
-
-    def __init__(self, workers: int) -> None:
-        """Let so many jobs be under way, whatever comes of them."""
-        self.limit = workers
-        self.stopped = False
-
-    def may_start(self, under_way: int) -> bool:
-        """Return whether one more job may begin now."""
-        return under_way < self.limit
-
-    def requeues(self, result: JobResult, under_way: int) -> bool:
-        """Take note of a result; return whether its job is to be done again, later."""
-        del result, under_way
-        return False
-
-
-class Stop:
-    """The wish to end a run early; a signal handler may make it, since it takes no lock.
-
-    `patient`: jobs under way are finished; else only those whose reply is arriving.
-    """
-
-    def __init__(self, *, patient: bool = False) -> None:
-        """Start without a wish."""
-        self.patient = patient
-        self.signal_number: int | None = None
-        self.event = threading.Event()
-        self._wake: Callable[[], None] = lambda: None
-
-    def request(self, signal_number: int) -> None:
-        """Note the wish, and wake the coordinator."""
-        if self.signal_number is None:
-            self.signal_number = signal_number
-        self._wake()
-
-    def wakes(self, wake: Callable[[], None]) -> None:
-        """Say how the coordinator is woken."""
-        self._wake = wake
 
 
 class _Events:

@@ -21,8 +21,9 @@ from nscale_cli.jobs.job import Job, JobEvent, JobProgress, JobResult
 from nscale_cli.jobs.marking import Marker
 from nscale_cli.jobs.prices import PriceList
 from nscale_cli.jobs.record import Recorder
-from nscale_cli.jobs.run import Engine, Stop
+from nscale_cli.jobs.run import Engine
 from nscale_cli.jobs.save import Store
+from nscale_cli.jobs.steering import Stop
 from nscale_cli.request import ImageRequest
 from nscale_cli.runs.job_journal import JobJournal
 from nscale_cli.runs.journal import Event

@@ -228,10 +228,9 @@ def image_data(image: SavedImage, directory: Path) -> dict[str, object]:
 
 
 def read_events(run: RunDirectory) -> Iterator[Event]:
-    """Yield what all journals of a run say, in the order of time.
+    """Yield what all journals of a run say, in the order of time; a half last line is passed over.
 
-    A half last line is passed over. Raises ConfigurationError for a damaged line, which may hide
-    a payment, and for a journal of a newer version.
+    Raises ConfigurationError for a newer journal, and a damaged line, which may hide a payment.
     """
     yield from merge(*map(_events_in, run.journals()), key=attrgetter("time"))
 

@@ -21,7 +21,7 @@ from nscale_cli.errors import (
 from nscale_cli.jobs.budget import OverBudget
 from nscale_cli.jobs.job import Job, JobResult
 from nscale_cli.jobs.limit import AdaptiveLimit
-from nscale_cli.jobs.run import Policy
+from nscale_cli.jobs.steering import Policy
 from nscale_cli.runs.job_journal import NotWrittenDown
 
 MAX_SECONDS_WITHOUT_SUCCESS = 600.0

@@ -16,7 +16,8 @@ from nscale_cli.errors import Billed, ExitCode
 from nscale_cli.jobs.buyer import Buyer
 from nscale_cli.jobs.collect import Store
 from nscale_cli.jobs.job import Job, JobEvent, JobResult
-from nscale_cli.jobs.run import Engine, Policy, Stop
+from nscale_cli.jobs.run import Engine
+from nscale_cli.jobs.steering import Policy, Stop
 from nscale_cli.redact import Redactor
 from nscale_cli.request import ImageRequest, Size
 from nscale_cli.service.client import Client

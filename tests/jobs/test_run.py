@@ -11,7 +11,8 @@ import pytest
 
 from nscale_cli.errors import AnswerTimeout, ConfigurationError, Stopped
 from nscale_cli.jobs.job import Job, JobEvent, JobProgress, JobResult, Stage
-from nscale_cli.jobs.run import Engine, Policy, Stop
+from nscale_cli.jobs.run import Engine
+from nscale_cli.jobs.steering import Policy, Stop
 from nscale_cli.request import ImageRequest, Size
 from nscale_cli.terminal.time import SLICE_SECONDS
 

@@ -44,7 +44,8 @@ def by_engine(base_url: str, jobs: int, workers: int, size: str, count: int) -> 
     from nscale_cli.jobs.buyer import Buyer
     from nscale_cli.jobs.collect import Store
     from nscale_cli.jobs.job import Job
-    from nscale_cli.jobs.run import Engine, Policy, Stop
+    from nscale_cli.jobs.run import Engine
+    from nscale_cli.jobs.steering import Policy, Stop
     from nscale_cli.redact import Redactor
     from nscale_cli.request import ImageRequest, Size
     from nscale_cli.service.client import Client
