@@ -11,6 +11,7 @@ from nscale_cli.output.report.write import write_blind
 from tests.browser.driven import PROGRAMS, Browser, driven
 from tests.output.report.runs import MODELS, drawn, make_run
 
+pytestmark = pytest.mark.slow
 HOSTILE = (
     "<script>document.title = 'taken'</script>",
     '"><img src=x onerror="document.title=\'taken\'">',

@@ -14,6 +14,7 @@ from nscale_cli.output.report.write import ReportOptions, write_blind, write_rep
 from tests.browser.driven import PROGRAMS, Browser, driven
 from tests.output.report.runs import MODELS, TIMEOUT, changed, drawn, make_run
 
+pytestmark = pytest.mark.slow
 PROMPTS = ("A red fox", "A blue bird", "A green frog")
 # Of Firefox; Chromium is told for each page.
 LIGHT = {"layout.css.prefers-color-scheme.content-override": 1}

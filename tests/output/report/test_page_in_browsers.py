@@ -16,6 +16,7 @@ from nscale_cli.output.report.write import ReportOptions, write_blind, write_rep
 from tests.browser.driven import PROGRAMS, Browser, driven
 from tests.output.report.runs import MODELS, REFUSED, TIMEOUT, changed, drawn, make_run
 
+pytestmark = pytest.mark.slow
 PROMPTS = ("A red fox", "A blue bird", "A green frog")
 OPTIONS = ReportOptions(sheet=False)
 OPEN_DIALOG = "document.querySelector('dialog[open]')?.id ?? null"
