@@ -21,7 +21,9 @@ SECONDS = 300  # a limit for a program that hangs, not a measure of speed
 # Shells say when they take a line, and when they have taken it, as they take what is pasted whole.
 READY, TAKEN = "\x1b\\[\\?2004h", "\x1b\\[\\?2004l"
 STATUS = {"fish": "$status"}
-_LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "node_modules", "__pycache__", ".*_cache")
+_LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv", "node_modules", "__pycache__", ".*_cache", ".coverage*"
+)
 # How zsh and fish mark that what ran ended without a new line; their prompts follow.
 _PROMPT = re.compile(r"\x1b\[1m\x1b\[7m%|\x1b\[2m\u23ce")
 _ESCAPES = re.compile(
