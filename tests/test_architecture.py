@@ -62,6 +62,7 @@ def test_imports_point_down_and_heavy_libraries_have_one_owner() -> None:
     assert result.returncode == 0, result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [name for name in MODULES if not name.endswith("__main__")])
 def test_a_module_can_be_imported_alone(module: str) -> None:
     """No module relies on another having been imported before it, or loads a heavy library."""
