@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,6 +47,7 @@ class Market:
         self.results: list[JobResult] = []
         self.said: list[str] = []
         self.finishing, self.accounted = threading.Event(), threading.Event()
+        self.linger: Callable[[], object] = lambda: None  # before the connections are closed
         self.pulled = 0
         self._full_house = threading.Barrier(WORKERS)
 
@@ -99,6 +100,7 @@ class Market:
             try:
                 self.results += engine.results(self.jobs())
                 self.accounted.set()
+                self.linger()
             except Interrupted as again:
                 self.interrupts.hold()
                 self.results += engine.abandon(again.signal_number)
@@ -266,18 +268,27 @@ def test_a_reply_that_begins_when_its_job_was_given_up_begins_no_file(tmp_path: 
     """The process may end at any moment then, and would leave a file that nobody is told of."""
     market = Market(tmp_path)
     begun: list[Path] = []
+    looked = threading.Semaphore(0)
 
     def serve(sale: Sale, connection: Connection) -> None:
         if market.waits_for_all_workers() == 0:
             os.kill(os.getpid(), signal.SIGINT)
         assert market.accounted.wait(_PATIENCE_SECONDS)
-        halfway(sale, connection)
-        begun.extend(tmp_path.rglob(".*.part"))
+        try:
+            halfway(sale, connection)  # which a worker may refuse, once it sees that it begins
+        finally:
+            begun.extend(tmp_path.rglob(".*.part"))
+            looked.release()
 
-    market.shop.serve = serve
+    def linger() -> None:
+        for _ in range(WORKERS):
+            assert looked.acquire(timeout=_PATIENCE_SECONDS), "a reply was never looked for"
+
+    market.shop.serve, market.linger = serve, linger
     market.run()
 
     assert market.shop.posts == WORKERS
+    assert all(sale.begun for sale in market.shop.sales)
     assert begun == []
     market.require_truth()
 
