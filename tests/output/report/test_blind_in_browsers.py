@@ -1,6 +1,5 @@
 """Blind pages in real browsers, where a picture is gone or a prompt is hostile."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -8,7 +7,7 @@ import pytest
 
 from nscale_cli.output.report.blind import make_key
 from nscale_cli.output.report.write import write_blind
-from tests.browser.driven import PROGRAMS, Browser, driven
+from tests.browser.driven import Browser
 from tests.output.report.runs import MODELS, drawn, make_run
 
 pytestmark = pytest.mark.slow
@@ -18,15 +17,6 @@ HOSTILE = (
     "\u202etxet \x1b[31m\x00",
     "x" * 10_000,
 )
-
-
-@pytest.fixture(scope="module", params=PROGRAMS)
-def browser(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Browser]:
-    """Chromium and Firefox, each started once."""
-    with driven(request.param, tmp_path_factory.mktemp("downloads")) as started:
-        yield started
 
 
 def test_a_picture_that_is_gone_is_not_asked_about(browser: Browser, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Pages in real browsers: opened from disk, by keyboard and mouse, in light and dark."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -13,7 +12,7 @@ from nscale_cli.output.report.blind import make_key, read_key
 from nscale_cli.output.report.cells import Failure, Run, State
 from nscale_cli.output.report.votes import read_votes
 from nscale_cli.output.report.write import ReportOptions, write_blind, write_report
-from tests.browser.driven import PROGRAMS, Browser, driven
+from tests.browser.driven import Browser
 from tests.output.report.runs import MODELS, REFUSED, TIMEOUT, changed, drawn, make_run
 
 pytestmark = pytest.mark.slow
@@ -30,15 +29,6 @@ HOSTILE = (
     "x" * 10_000,
     "</table></main></body><h1>mine</h1>",
 )
-
-
-@pytest.fixture(scope="module", params=PROGRAMS)
-def browser(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Browser]:
-    """Chromium and Firefox, each started once."""
-    with driven(request.param, tmp_path_factory.mktemp("downloads")) as started:
-        yield started
 
 
 @pytest.fixture
