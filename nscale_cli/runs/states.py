@@ -30,7 +30,8 @@ class RowHistory:
 
     `path` is the name that its latest request reserved, `open` whether nothing is said of how
     that request ended. `kept` are files that hold what was paid for and is no image. Amounts are
-    US dollars; a request that may have been billed counts with its estimate.
+    US dollars; a request that may have been billed counts with its estimate, and `unpriced` counts
+    those that have none.
     """
 
     tries: int = 0

@@ -185,8 +185,9 @@ class ReplyStream:
         self._text += chunk[position:stop]
         first = self._text[self._at :]
         if len(first) == _FIRST_BYTES:
-            # UTF-16 and 32 have zeros here. Whatever it is, the whole of it may be understood.
-            plain = first[:1] == b"{" and not {0, ord("}")} & set(first)
+            # UTF-16 and 32 have zeros here. Whatever it is, the whole of it may be understood. What
+            # ends here has no image either, and what is behind it would be in an earlier chunk.
+            plain = first[:1] == b"{" and not set(b"\0}]") & set(first)
             self._read = self._read_text if plain else self._read_on
         return stop
 

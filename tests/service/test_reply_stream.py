@@ -117,6 +117,18 @@ def test_a_stream_finds_what_the_whole_reply_holds(name: str, size: int | None) 
     assert b"".join(stream.rebuilt()) == body
 
 
+@pytest.mark.parametrize("body", [b"{]data", b"{ ]data", b"\n{]data", b"{}data", b"{],data"])
+@pytest.mark.parametrize("size", [1, 2, 3, None])
+def test_what_stands_behind_an_end_in_the_first_bytes_is_kept(
+    body: bytes, size: int | None
+) -> None:
+    """It is no document, but it was paid for."""
+    _, stream = read(body, size)
+
+    assert stream.items() is None or body.startswith(b"{}")
+    assert b"".join(stream.rebuilt()) == body
+
+
 KEYS = st.sampled_from(["data", "b64_json", "url", "error", "created"])
 ENCODED = st.binary(max_size=80).map(lambda data: base64.b64encode(data).decode())
 DRESSED = st.one_of(
