@@ -1,8 +1,9 @@
 """The sandbox's HTTP server, on a loopback port."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -76,7 +77,7 @@ class Sandbox:
         self._pictures: dict[str, Picture] = {}
         self._http = _HttpServer((HOST, port), _Handler)
         self._http.sandbox = self
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
 
     @property
     def base_url(self) -> str:
@@ -96,8 +97,15 @@ class Sandbox:
     ) -> None:
         """Stop answering; requests that hang are let go."""
         self.stopping.set()
-        self._http.shutdown()
+        address = (HOST, self._http.server_port)
+        with suppress(OSError), socket.create_connection(address, SLICE_SECONDS):
+            pass  # who waits for a request sees with this one that there are no more
+        self._thread.join()
         self._http.server_close()
+
+    def _serve(self) -> None:
+        while not self.stopping.is_set():
+            self._http.handle_request()
 
     def wait(self) -> None:
         """Return when the server has been stopped, which only a signal does."""
@@ -164,6 +172,7 @@ class Sandbox:
 class _HttpServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
+    timeout = SLICE_SECONDS
     sandbox: Sandbox
 
     def handle_error(self, request: object, client_address: object) -> None:
