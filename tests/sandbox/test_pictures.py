@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageStat
 
 from nscale_cli.config.table import KNOWN_MODELS
-from nscale_cli.sandbox import pictures
+from nscale_cli.sandbox import pictures, scenes
 
 REQUEST = {"prompt": "A quiet harbour", "model": "a/model", "width": 160, "height": 120, "index": 0}
 SCENES = ["a cat", "a city", "a forest", "the sea", "a sunset over mountains", "abstract"]
@@ -95,7 +95,7 @@ def test_the_known_models_differ_in_style_and_keep_to_it() -> None:
 def test_a_model_keeps_to_a_few_palettes(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is known by its colours, whatever it draws."""
     skies = set()
-    monkeypatch.setattr(pictures, "_scene", lambda _: lambda canvas: skies.add(canvas.top))
+    monkeypatch.setattr(pictures, "scene_of", lambda _: lambda canvas: skies.add(canvas.top))
     for n in range(30):
         _draw(prompt=f"a forest {n}", width=16, height=16)
 
@@ -210,13 +210,13 @@ def test_text_is_left_out_where_there_is_no_room(size: tuple[int, int]) -> None:
 )
 def test_the_prompt_chooses_the_scene(prompt: str, scene: str) -> None:
     """A word of the prompt that names a scene decides, whatever its case."""
-    assert pictures._scene(prompt).__name__ == scene
+    assert scenes.scene_of(prompt).__name__ == scene
 
 
 def test_a_word_inside_another_word_chooses_nothing() -> None:
     """The cat in "location" and the sea in "season" do not count."""
     prompts = [f"location season electricity {n}" for n in range(40)]
-    assert len({pictures._scene(prompt) for prompt in prompts}) == len(pictures.SCENES)
+    assert len({scenes.scene_of(prompt) for prompt in prompts}) == len(scenes.SCENES)
 
 
 @pytest.mark.parametrize("image_format", ["png", "jpeg", "webp"])
