@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
+from functools import lru_cache
 
 from nscale_cli.config.table import KNOWN_MODELS, SANDBOX_MODELS
 from nscale_cli.request import Size
@@ -47,26 +48,27 @@ class Picture:
     seed: str = ""  # as JSON
 
     @property
-    def data(self) -> bytes:
-        """The file, always the same for the same picture."""
-        from nscale_cli.sandbox.pictures import draw, encode
-
-        size = self.size
-        drawn = draw(
-            prompt=self.prompt,
-            model=self.model,
-            width=size.width,
-            height=size.height,
-            index=self.index,
-            seed=self.seed,
-        )
-        return encode(drawn, self.format)
-
-    @property
     def file_name(self) -> str:
         """A name that no other picture has."""
         digest = hashlib.sha256(repr(self).encode("utf-8", "surrogatepass")).hexdigest()
         return f"{digest[:32]}.{self.format}"
+
+
+@lru_cache(maxsize=16)
+def file_of(picture: Picture) -> bytes:
+    """Return the image file, always the same for the same picture; the latest are remembered."""
+    from nscale_cli.sandbox.pictures import draw, encode
+
+    size = picture.size
+    drawn = draw(
+        prompt=picture.prompt,
+        model=picture.model,
+        width=size.width,
+        height=size.height,
+        index=picture.index,
+        seed=picture.seed,
+    )
+    return encode(drawn, picture.format)
 
 
 # (status, code, error_type, message), by what follows the slash of the model's id
@@ -228,12 +230,12 @@ def _items(
         return [{"url": "https://images.example/1.png"}] * len(pictures)
     if keep is not None:
         return [{"url": keep(picture)} for picture in pictures]
-    return [{"b64_json": _base64(picture.data)} for picture in pictures]
+    return [{"b64_json": _base64(file_of(picture))} for picture in pictures]
 
 
 def picture_file(picture: Picture) -> Answer:
     """Return a picture itself, for who was given its address."""
-    return Answer(body=picture.data, content_type=f"image/{picture.format}")
+    return Answer(body=file_of(picture), content_type=f"image/{picture.format}")
 
 
 def _base64(data: bytes) -> str:

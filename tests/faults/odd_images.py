@@ -1,5 +1,6 @@
 """Malformed, odd and hostile images, made here so that each is what its name says."""
 
+import functools
 import io
 import struct
 import zlib
@@ -64,11 +65,16 @@ def with_text(kind: bytes, data: bytes) -> bytes:
     return whole[:33] + chunk(kind, data) + whole[33:]
 
 
+@functools.cache
+def packed_zeros() -> bytes:
+    """Return compressed data that unpacks to 100 MB."""
+    return zlib.compress(bytes(100_000_000), 9)
+
+
 def bomb_of(kind: bytes) -> bytes:
     """Return a PNG with a compressed chunk that unpacks to 100 MB."""
-    packed = zlib.compress(bytes(100_000_000), 9)
     prefix = b"key\x00\x00" if kind != b"iTXt" else b"key\x00\x01\x00\x00\x00"
-    return with_text(kind, prefix + packed)
+    return with_text(kind, prefix + packed_zeros())
 
 
 def many_texts() -> bytes:

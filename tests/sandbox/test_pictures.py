@@ -15,8 +15,13 @@ from nscale_cli.sandbox import pictures, scenes
 
 REQUEST = {"prompt": "A quiet harbour", "model": "a/model", "width": 160, "height": 120, "index": 0}
 SCENES = ["a cat", "a city", "a forest", "the sea", "a sunset over mountains", "abstract"]
-ODD_SIZES = [(1, 1), (1, 4000), (4000, 1), (16, 16), (64, 64), (512, 512)]
-LARGE = pytest.param((2048, 2048), marks=pytest.mark.slow)
+LARGE = [(1, 4000), (4000, 1), (512, 512), (2048, 2048)]
+SIZES = [
+    (1, 1),
+    (16, 16),
+    (64, 64),
+    *(pytest.param(size, marks=pytest.mark.slow) for size in LARGE),
+]
 HOSTILE_PROMPTS = {
     "empty": "",
     "control characters": "\x00\x07\x1b[2J\r\n\t\x7f",
@@ -103,7 +108,7 @@ def test_a_model_keeps_to_a_few_palettes(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("style", pictures.STYLES)
-@pytest.mark.parametrize("size", [*ODD_SIZES, LARGE])
+@pytest.mark.parametrize("size", SIZES)
 def test_every_style_draws_at_any_size(
     style: object, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,7 +128,7 @@ def test_neighbouring_pictures_of_a_request_have_different_palettes(index: int) 
 
 
 @pytest.mark.parametrize("prompt", SCENES)
-@pytest.mark.parametrize("size", [*ODD_SIZES, LARGE])
+@pytest.mark.parametrize("size", SIZES)
 def test_a_picture_has_exactly_the_size_asked_for(size: tuple[int, int], prompt: str) -> None:
     """Every scene can be drawn at any size, however odd, and as RGB."""
     picture = _draw(prompt=prompt, width=size[0], height=size[1])
