@@ -3,6 +3,9 @@
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 BIN = $(dir $(shell $(PYTHON) -c 'import sys; print(sys.executable)'))
 
+# Each of the thousands of processes that the tests start would compile the program again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: check lint test test-fast fix docs mutants hunt bench guard bench-preview
 
 check: lint test
@@ -21,7 +24,7 @@ test:
 
 # What one runs at each change. The slowest are named, so that they come to be marked.
 test-fast:
-	$(BIN)pytest -n auto -q -m "not fault and not terminal and not slow" --durations=5
+	$(BIN)pytest -n auto -q --ignore=tests/faults -m "not fault and not terminal and not slow" --durations=5
 
 fix:
 	$(BIN)ruff check --fix .

@@ -147,10 +147,8 @@ def sleeps() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture
-def cli(tmp_path: Path, sleeps: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """Run the program in this process through `main`, in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
+def cli_in(folder: Path, sleeps: FakeClock) -> Cli:
+    """Return what runs the program in this process through `main`, in the current `folder`."""
 
     def run(
         *arguments: str,
@@ -166,13 +164,13 @@ def cli(tmp_path: Path, sleeps: FakeClock, monkeypatch: pytest.MonkeyPatch) -> C
             stdout=streams[1],
             stderr=stderr,
             env={
-                "HOME": str(tmp_path / "home"),
-                "XDG_CACHE_HOME": str(cache_home(tmp_path)),
+                "HOME": str(folder / "home"),
+                "XDG_CACHE_HOME": str(cache_home(folder)),
                 "NSCALE_HISTORY": "0",  # which is among the files of a run; see with_history
                 **(env or {}),
             },
         )
-        environment = Environment(terminal=terminal, clock=sleeps.clock, cwd=tmp_path)
+        environment = Environment(terminal=terminal, clock=sleeps.clock, cwd=folder)
         code = run_program(list(arguments), environment)
         outcome = Outcome(
             exit_code=code, stdout_bytes=streams[1].content, stderr=stderr.content.decode()
@@ -181,6 +179,13 @@ def cli(tmp_path: Path, sleeps: FakeClock, monkeypatch: pytest.MonkeyPatch) -> C
         return outcome
 
     return run
+
+
+@pytest.fixture
+def cli(tmp_path: Path, sleeps: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Run the program in this process through `main`, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return cli_in(tmp_path, sleeps)
 
 
 def with_history(cli: Cli) -> Cli:

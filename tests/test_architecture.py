@@ -115,6 +115,7 @@ def test_the_top_floor_is_seen_at_a_glance() -> None:
     assert len(names) <= 20
 
 
+@pytest.mark.slow
 def test_every_exit_code_has_its_one_name() -> None:
     """Outside the enum no literal exit code is used."""
     offenders = [

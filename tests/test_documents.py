@@ -9,6 +9,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
 
+@pytest.mark.slow
 def test_every_test_that_the_reliability_page_names_exists() -> None:
     """A row without its proof is only a claim."""
     page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")

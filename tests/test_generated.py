@@ -39,18 +39,25 @@ def cells(page: str) -> list[list[str]]:
     return [[cell.strip().strip("`") for cell in row[1:-1].split(" | ")] for row in rows]
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """Lay out a tree with up-to-date generated files and a README with every block."""
-    (tmp_path / "tools").mkdir()
-    (tmp_path / "docs").mkdir()
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree with up-to-date generated files and a README with every block."""
+    root = tmp_path_factory.mktemp("fresh")
+    (root / "tools").mkdir()
+    (root / "docs").mkdir()
     for name in ("generate.py", "man_pages.py"):
-        shutil.copy(ROOT / "tools" / name, tmp_path / "tools")
+        shutil.copy(ROOT / "tools" / name, root / "tools")
     blocks = "\nBetween.\n".join(empty_block(name) for name in BLOCKS)
-    (tmp_path / "README.md").write_text(f"# Title\n\n{blocks}\nThe end.\n")
-    (tmp_path / "docs/page.md").write_text("A page without a block.\n")
-    assert generate(tmp_path).returncode == 0
-    return tmp_path
+    (root / "README.md").write_text(f"# Title\n\n{blocks}\nThe end.\n")
+    (root / "docs/page.md").write_text("A page without a block.\n")
+    assert generate(root).returncode == 0
+    return root
+
+
+@pytest.fixture
+def tree(fresh: Path, tmp_path: Path) -> Path:
+    """A copy of it that the test may change."""
+    return shutil.copytree(fresh, tmp_path, dirs_exist_ok=True)
 
 
 def test_committed_files_are_up_to_date() -> None:
@@ -128,6 +135,7 @@ def test_help_block_is_what_the_program_prints(tree: Path, program: Program) -> 
     assert f"```text\n{printed.rstrip()}\n```" in (tree / "README.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "complaint"),
     [

@@ -14,6 +14,7 @@ from nscale_cli import __version__
 from nscale_cli.sandbox.scenarios import Answer
 from tests.conftest import KEY, Program, ScriptedServer, require_command
 
+pytestmark = pytest.mark.slow
 posix_only = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and devices")
 
 
@@ -27,7 +28,6 @@ def test_the_module_and_the_command_are_the_same_program(program: Program) -> No
         assert program.run(*words).stdout == installed.stdout == f"nscale {__version__}\n"
 
 
-@pytest.mark.slow
 def test_twenty_runs_at_once_with_one_prompt_leave_twenty_files(program: Program) -> None:
     """No run takes a name from another, and no image is lost."""
     arguments = ("images", "generate", "A sunset", "--sandbox", "-z", "64x64", "-q")

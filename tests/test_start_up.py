@@ -75,6 +75,7 @@ def test_the_version_needs_no_command_tree(program: Program) -> None:
     assert "typer" not in modules
 
 
+@pytest.mark.slow
 def test_an_image_needs_neither_the_sandbox_nor_a_preview(
     program: Program, server: ScriptedServer
 ) -> None:

@@ -1,5 +1,7 @@
 """Shards that share one account's limit, by the program's own rule on a simulated clock."""
 
+import pytest
+
 from tools.simulate_shards import Account, Simulation
 
 
@@ -22,6 +24,7 @@ def test_shards_that_share_a_limit_use_it_up_and_lose_no_row() -> None:
     assert sum(simulation.refused.values()) < 0.1 * 5000
 
 
+@pytest.mark.slow
 def test_shards_under_a_limit_by_the_minute_lose_no_row_and_little_time() -> None:
     """Each pauses by itself, and between them hardly any of the limit is left unused."""
     simulation = simulated(600, workers=4, by_minute=True)

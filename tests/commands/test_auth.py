@@ -40,6 +40,7 @@ def login(cli: Cli, server: Sandbox, key: str = KEY, **options: object) -> objec
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_key_is_stored_used_and_forgotten(cli: Cli, sandbox: Sandbox, tmp_path: Path) -> None:
     """From login to logout."""
     origin = sandbox.base_url.removesuffix("/v1")

@@ -156,6 +156,7 @@ def kept(program: Program) -> None:
     store(listed, program.env)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("kept")
 @pytest.mark.parametrize("command", ["images generate -m ", "models show "])
 def test_models_that_a_service_listed_come_first(program: Program, command: str) -> None:

@@ -372,6 +372,7 @@ def test_a_default_that_changed_unnoticed_buys_nothing(
     assert sum(service.posts.values()) == 4
 
 
+@pytest.mark.slow
 def test_too_many_at_once_are_sent_again_and_none_is_lost(
     cli: Cli, sleeps: FakeClock, tmp_path: Path
 ) -> None:
@@ -389,6 +390,7 @@ def test_too_many_at_once_are_sent_again_and_none_is_lost(
     assert refused and {event["billed"] for event in refused} == {"no"}
 
 
+@pytest.mark.slow
 def test_retry_after_makes_all_wait(batch: Cli, service: Service, tmp_path: Path) -> None:
     """As long as the service asks for."""
     write_rows(tmp_path, 3)
@@ -577,6 +579,7 @@ def test_rows_come_from_standard_input_with_a_folder_and_a_format(
     assert pictures(tmp_path / "foxes") == ["0001-fox.png", "0002-cat.png"]
 
 
+@pytest.mark.slow
 def test_stdout_that_fails_stops_no_purchase(
     program: Program, service: Service, tmp_path: Path
 ) -> None:

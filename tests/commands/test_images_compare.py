@@ -113,6 +113,7 @@ def test_the_same_command_again_buys_nothing(at_server: Cli, server: ScriptedSer
     assert "all 2 rows are saved already; nothing was sent" in again.stderr
 
 
+@pytest.mark.slow
 def test_a_grown_command_buys_only_what_is_new(
     at_server: Cli, server: ScriptedServer, tmp_path: Path
 ) -> None:
@@ -225,6 +226,7 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_sent(
     assert server.requests == []
 
 
+@pytest.mark.slow
 def test_too_many_images_are_refused_with_the_product_spelled_out(
     at_server: Cli, server: ScriptedServer, tmp_path: Path
 ) -> None:

@@ -2,23 +2,33 @@
 
 import hashlib
 import json
+import shutil
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Cli, Outcome
+from tests.conftest import Cli, FakeClock, Outcome, cli_in
 
 MODELS = ("a/one", "b/two", "c/three")
 SMALL = ("-z", "64x64")
 
 
-@pytest.fixture
-def blind(cli: Cli, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A blind comparison of two models and twelve prompts."""
+    folder = tmp_path_factory.mktemp("drawn")
     prompts = [f"cat {number}" for number in range(12)]
     words = (*prompts, "-m", MODELS[0], "-m", MODELS[1], *SMALL, "-o", "d", "--sandbox", "--blind")
-    assert cli("images", "compare", *words).exit_code == 0
-    return tmp_path / "d"
+    with chdir(folder):
+        assert cli_in(folder, FakeClock())("images", "compare", *words).exit_code == 0
+    return folder / "d"
+
+
+@pytest.fixture
+def blind(drawn: Path, tmp_path: Path) -> Path:
+    """A copy of it that the test may change."""
+    return shutil.copytree(drawn, tmp_path / "d")
 
 
 def vote_for(directory: Path, winner: str, *, name: str = "votes.json", but: int = 0) -> None:
@@ -81,6 +91,7 @@ def test_a_key_that_was_changed_after_the_vote_is_refused(cli: Cli, blind: Path)
     assert outcome.exit_code == 2 and "or its key was changed" in outcome.stderr
 
 
+@pytest.mark.slow
 def test_votes_outlive_a_comparison_that_grows(cli: Cli, blind: Path) -> None:
     """The key that they were given with is kept beside the new one."""
     vote_for(blind, MODELS[0])

@@ -148,6 +148,7 @@ def test_hostile_ids_reach_no_terminal(listed: Cli, server: ScriptedServer, tty:
     assert KEY not in json.dumps(listed("--json").document)
 
 
+@pytest.mark.slow
 def test_five_thousand_models_are_listed(listed: Cli, server: ScriptedServer) -> None:
     """Each in its row."""
     server.models = models_reply(*({"id": f"flux-{number:04}"} for number in range(5000)))
@@ -290,6 +291,7 @@ def test_a_key_that_the_sandbox_refuses_can_be_tried(cli: Cli, key: str, code: i
     assert cli("models", "list", "--sandbox", env={"NSCALE_API_KEY": key}).exit_code == 0
 
 
+@pytest.mark.slow
 def test_the_program_lists_in_a_pipe_without_an_escape(program: Program, sandbox: Sandbox) -> None:
     """As a process of its own, also where colour is forced."""
     env = program.env | {"NSCALE_BASE_URL": sandbox.base_url, "NSCALE_API_KEY": KEY}

@@ -20,6 +20,7 @@ def commands(cli: Cli) -> dict[str, dict[str, object]]:
     return {each["command"]: each for each in data["commands"]}
 
 
+@pytest.mark.slow
 def test_every_command_is_there_with_its_help(cli: Cli, commands: dict[str, object]) -> None:
     """The same words as `--help` has, the same examples, the same options."""
     assert {f"nscale {name}" for name in commands} == set(EXAMPLES) - {"nscale"}
@@ -79,6 +80,7 @@ def test_every_command_with_json_has_its_fields(commands: dict[str, dict[str, ob
         assert commands[name]["data"] == data_schemas()[name]
 
 
+@pytest.mark.slow
 def test_the_schema_is_a_schema_and_is_published(cli: Cli) -> None:
     """By the program, and in the repository."""
     schema = document_schema()

@@ -167,7 +167,9 @@ def broken(request: pytest.FixtureRequest, history_file: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "broken", ["a directory", "a closed directory", "newer", "locked"], indirect=True
+    "broken",
+    ["a directory", "a closed directory", "newer", pytest.param("locked", marks=pytest.mark.slow)],
+    indirect=True,
 )
 def test_a_history_that_cannot_be_written_is_no_failure(
     against: Cli, sandbox: Sandbox, broken: str, tmp_path: Path
@@ -197,6 +199,7 @@ def test_a_damaged_history_is_set_aside_with_one_warning(
     assert len(remembered(history_file)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux")
 def test_an_image_is_remembered_where_its_path_could_not_be_told(
     program: Program, sandbox: Sandbox, history_file: Path

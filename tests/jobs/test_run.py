@@ -95,6 +95,7 @@ def test_a_worker_that_is_overdue_is_left_behind_and_replaced() -> None:
     assert [bool(result.errors) for result in results] == [True, False, False]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no signal comes from elsewhere there")
 def test_a_signal_that_takes_longer_than_the_wait_does_not_outlast_the_limit() -> None:
     """Its handler returns after the wait was over, on which some waits have no end."""

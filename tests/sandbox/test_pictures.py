@@ -192,6 +192,7 @@ def test_the_prompt_stands_under_the_mark_where_there_is_room() -> None:
     assert changed.crop((0, 480, 256, 512)).getbbox() is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(16, 16), (4000, 20), (40, 4000)])
 def test_text_is_left_out_where_there_is_no_room(size: tuple[int, int]) -> None:
     """A picture too small for readable letters is a scene alone."""

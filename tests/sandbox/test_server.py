@@ -143,6 +143,7 @@ def test_a_flaky_model_fails_for_some_prompts_and_always_the_same(sandbox: Sandb
     assert ask(sandbox, "server error 3", "sandbox/flaky")[0] == 500
 
 
+@pytest.mark.slow
 def test_latency_is_added_to_images_and_to_nothing_else() -> None:
     """The list of models comes at once."""
     with Sandbox(latency_seconds=0.5) as server:

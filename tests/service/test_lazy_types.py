@@ -121,6 +121,7 @@ def test_a_package_that_does_more_than_re_export_is_imported_as_it_is(
     assert (process.stdout, process.stderr) == ("False\n", "")
 
 
+@pytest.mark.slow
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     """The message is the one of any module; dir() and submodules work."""
     code = (

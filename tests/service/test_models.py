@@ -111,6 +111,7 @@ def test_an_entry_without_an_id_is_left_out(entry: object) -> None:
     assert models[0].usd_per_megapixel is None and models[0].owner is None
 
 
+@pytest.mark.slow
 @given(st.binary() | st.recursive(st.none() | st.text(), lambda x: st.lists(x)).map(json.dumps))
 def test_reading_a_list_never_fails(reply: bytes | str) -> None:
     """None, or models."""

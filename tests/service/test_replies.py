@@ -285,6 +285,7 @@ VALUES = st.recursive(
 UNCERTAIN = (408, 409, 425, 499)  # the request may have been at work
 
 
+@pytest.mark.slow
 @given(st.integers(100, 599), st.binary() | VALUES.map(lambda value: json.dumps(value).encode()))
 @example(500, b'{"error": ' + b"[" * 900 + b"]" * 900 + b"}")
 @example(500, b'{"error": {"message": ' + b"[" * 900 + b"]" * 900 + b"}}")

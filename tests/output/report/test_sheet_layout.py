@@ -160,6 +160,7 @@ def test_a_cell_never_asked_for_is_not_missing_either() -> None:
     assert "not asked" in said(sheet)
 
 
+@pytest.mark.slow
 def test_cells_shrink_until_the_sheet_is_within_its_limits() -> None:
     """Four hundred pictures are one sheet of at most 40 megapixels."""
     run = make_run(models=[f"m/{n}" for n in range(20)], prompts=[f"p {n}" for n in range(20)])

@@ -146,6 +146,7 @@ def test_labels_without_a_font_are_named(tmp_path: Path) -> None:
     assert report.without_font in ((text,), ())
 
 
+@pytest.mark.slow
 def test_a_page_grows_no_larger_than_a_browser_can_bear(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures of noise, which cannot be compressed, become smaller until all fit."""
     noise = Image.frombytes("RGB", (768, 768), Random(1).randbytes(768 * 768 * 3))

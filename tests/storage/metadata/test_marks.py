@@ -158,6 +158,7 @@ def test_the_name_of_this_machine_is_not_written(host: str) -> None:
         assert socket.gethostname().lower().encode() not in written.lower()
 
 
+@pytest.mark.slow
 def test_any_prompt_makes_a_packet_that_can_be_read(tmp_path: Path) -> None:
     """Also with characters that XML has no place for."""
     prompt = "".join(map(chr, range(0x20))) + "\x7f\x85\u2028\ufffe\uffff]]><!--&amp;\U0001f98a"

@@ -343,6 +343,7 @@ def bomb() -> bytes:
     return zlib.compress(b"a red fox, " * 10_000_000, 9)
 
 
+@pytest.mark.slow
 def test_a_bomb_is_unpacked_to_its_limit_only() -> None:
     """A text of 100 MB is read up to the first few."""
     data = with_chunk(PNG, b"zTXt", b"parameters\0\0" + bomb())
