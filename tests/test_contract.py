@@ -102,6 +102,9 @@ def scenario_arguments(scenario: str) -> list[str]:
     return ["cat", "-m", f"sandbox/{scenario}", *extra]
 
 
+EACH = [pytest.param(name, marks=[pytest.mark.slow] * (name == "hangs")) for name in SCENARIOS]
+
+
 def test_every_scenario_is_covered_here() -> None:
     """A scenario that is added to the sandbox must be added to this table."""
     assert {model.removeprefix("sandbox/") for model in SANDBOX_MODELS} == (
@@ -109,7 +112,7 @@ def test_every_scenario_is_covered_here() -> None:
     )
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", EACH)
 def test_a_failure_has_its_exit_code_and_one_clear_message(
     generate: Cli, tmp_path: Path, scenario: str
 ) -> None:
@@ -129,7 +132,7 @@ def test_a_failure_has_its_exit_code_and_one_clear_message(
     assert outcome.stdout == (f"{tmp_path}/cat.png\n" if scenario == "fewer" else "")
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", EACH)
 def test_a_failure_is_one_json_document_for_a_script(
     generate: Cli, tmp_path: Path, scenario: str
 ) -> None:

@@ -72,6 +72,7 @@ def test_completion_files_hold_the_scripts(tree: Path) -> None:
         assert (tree / "completions" / name).read_text() == f"{SCRIPTS[shell]}\n"
 
 
+@pytest.mark.slow
 def test_written_files_are_up_to_date(tree: Path) -> None:
     """What is written passes the check, and writing again changes nothing."""
     before = (tree / "README.md").read_text()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,9 @@ from tests.faults.gates import until
 from tests.runs.serving import NO_CREDIT, Service, pictures, write_rows
 from tests.test_start_up import loaded_by
 
-pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.skipif(not find_spec("distributed"), reason="the extra `dask` is not installed"),
     pytest.mark.skipif(sys.platform == "win32", reason="the processes are told to end by signals"),
 ]
 ROWS = 36

@@ -189,10 +189,11 @@ UNUSABLE = {
     "cut": (Answer(sent_bytes=0), "the connection to 127.0.0.1 broke before the reply was whole"),
     "silent": (Answer(delay_seconds=None), "no answer within 0.5 s"),
 }
+EACH = [pytest.param(name, marks=[pytest.mark.slow] * (name == "silent")) for name in UNUSABLE]
 CODES = {"failed": 12, "no list": 12, "cut": 11, "silent": 10}
 
 
-@pytest.mark.parametrize("fault", UNUSABLE)
+@pytest.mark.parametrize("fault", EACH)
 def test_without_a_kept_list_a_failure_is_an_error(
     listed: Cli, server: ScriptedServer, fault: str
 ) -> None:
@@ -205,7 +206,7 @@ def test_without_a_kept_list_a_failure_is_an_error(
     assert outcome.stderr.endswith("\nhint: wait a little, then run it again\n")
 
 
-@pytest.mark.parametrize("fault", UNUSABLE)
+@pytest.mark.parametrize("fault", EACH)
 def test_a_service_that_fails_leaves_the_last_list(
     listed: Cli, server: ScriptedServer, fault: str
 ) -> None:

@@ -214,6 +214,7 @@ def test_each_of_many_jobs_ends_as_it_would_alone(tmp_path: Path) -> None:
     market.require_truth()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("patient", [False, True], ids=["only what arrives", "all under way"])
 def test_a_signal_in_the_middle_of_many_jobs(tmp_path: Path, patient: bool) -> None:
     """A real one. Nothing new is sent; what goes on is finished, and the rest may be billed."""

@@ -59,6 +59,7 @@ def engine(
     )
 
 
+@pytest.mark.slow
 def test_what_is_here_comes_before_a_limit_that_has_passed() -> None:
     """A terminal that stands still holds the coordinator up, and no result is thrown away."""
     finished, heard = threading.Event(), []
@@ -80,6 +81,7 @@ def test_what_is_here_comes_before_a_limit_that_has_passed() -> None:
     assert len(heard) == 3
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_overdue_is_left_behind_and_replaced() -> None:
     """The others go on."""
     hanging = threading.Event()
@@ -200,6 +202,7 @@ def test_no_more_jobs_are_asked_for_than_may_begin() -> None:
     assert max(most) <= 4
 
 
+@pytest.mark.slow
 def test_a_job_that_may_be_given_up_ends_with_the_first_signal_and_no_other_begins() -> None:
     """Only what is arriving is waited for."""
     stop, waiting, arriving = Stop(), threading.Event(), threading.Event()

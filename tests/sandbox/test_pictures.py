@@ -170,7 +170,9 @@ def test_the_word_sandbox_can_be_read_at_the_bottom(size: tuple[int, int], promp
     assert likeness["SANDBOX"] < 0.75 * likeness["SOAPBOX"]
 
 
-@pytest.mark.parametrize("size", [(64, 64), (512, 512), (2000, 64)])
+@pytest.mark.parametrize(
+    "size", [(64, 64), (512, 512), pytest.param((2000, 64), marks=pytest.mark.slow)]
+)
 def test_the_mark_changes_the_bottom_band_and_nothing_else(size: tuple[int, int]) -> None:
     """The same scene without its mark differs at the bottom over the whole width."""
     width, height = size

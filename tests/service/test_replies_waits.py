@@ -68,6 +68,7 @@ def test_retry_after_is_measured_in_any_time_zone() -> None:
     assert retry_after_seconds("Sun, 09 Mar 2025 14:05:37 GMT", local) == 25.0
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(max_codepoint=0xFF)) | st.from_regex(r"\d \w{3} \d+ \d+:\d+ [+-]\d+"))
 def test_any_retry_after_is_read_without_failing(text: str) -> None:
     """A header is a stranger's text."""
