@@ -39,7 +39,6 @@ class KeyStore:
     """The keys of one user, by the origin (scheme, host, port) of the service that they are for."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        """Know where the file is; nothing is read yet."""
         self.path = config_directory(env) / "keys.json"
 
     def place(self, origin: str) -> str | None:

@@ -40,7 +40,6 @@ class ReplySink:
     """
 
     def __init__(self, job: Job, store: Store, *, again: bool = False) -> None:
-        """Begin with nothing."""
         self._job, self._store = job, store
         self._images = ArrivingImages(job, store, again=again)
         limit = job.request.count + MAX_SURPLUS_ITEMS

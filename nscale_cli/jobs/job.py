@@ -130,7 +130,6 @@ class JobProgress:
         stop: threading.Event,
         tell: Callable[[JobEvent], None],
     ) -> None:
-        """Begin with nothing sent."""
         self.job, self.start, self.deadline, self.stop = job, start, deadline, stop
         self.state = RequestState()
         self.arrival: Arrival | None = None

@@ -49,7 +49,6 @@ class Recorder:
         home: Path | None,
         run: Path | None = None,
     ) -> None:
-        """Begin with nothing opened."""
         self._connection, self._prices, self._terminal = connection, prices, terminal
         self._run = run
         self._warnings: list[str] = []  # which may come while the file is opened by a thread
@@ -82,7 +81,6 @@ class Recorder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the history."""
         self.close()
 
     def close(self) -> None:

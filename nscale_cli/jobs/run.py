@@ -43,7 +43,6 @@ class _Events:
     """
 
     def __init__(self) -> None:
-        """Start with nothing to tell."""
         self._told: deque[JobEvent | JobProgress] = deque()
         self._bell = threading.Lock()  # held while there is nothing new
         self._bell.acquire()
@@ -85,7 +84,6 @@ class Engine:
         tick: Callable[[], object] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start no thread yet."""
         self._work, self._policy, self._stop, self._notify = work, policy, stop, notify
         self._timeout_seconds, self._tick, self._monotonic = timeout_seconds, tick, monotonic
         self._tasks: SimpleQueue[JobProgress | None] = SimpleQueue()

@@ -67,7 +67,6 @@ class IncomingImage:
     """
 
     def __init__(self, index: int, job: Job, store: Store, *, again: bool = False) -> None:
-        """Expect the first byte."""
         self.index = index
         self._job, self._store, self._target = job, store, job.target
         self._is_surplus = index > job.request.count
@@ -236,7 +235,6 @@ class KeptFile:
     """What is no image: kept beside the images, as it came but for the key."""
 
     def __init__(self, job: Job, store: Store) -> None:
-        """Begin with nothing."""
         self._job, self._store = job, store
         self._directory = job.target.directory if job.target else None
         self._file = PaidFile(self._directory, store.env)

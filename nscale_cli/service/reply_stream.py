@@ -144,7 +144,6 @@ class ReplyStream:
     """
 
     def __init__(self, receiver: Receiver, *, max_items: int) -> None:
-        """Begin with nothing."""
         self.byte_count = 0
         self.ends_well = self.is_short = False
         self._receiver, self._max_items = receiver, max_items

@@ -26,7 +26,6 @@ class WholeBody:
     """A sink that keeps the body in memory, for what is small."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._body = bytearray()
         self._content_encodings = ""
 

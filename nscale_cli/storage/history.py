@@ -88,7 +88,6 @@ class History:
         warn: Callable[[str], None] = lambda _: None,
         patience_seconds: float = 5,
     ) -> None:
-        """Know where the file is; nothing is opened or made yet."""
         self.path = path
         self._home = home
         self._database = Database(path, warn=warn, patience_seconds=patience_seconds)

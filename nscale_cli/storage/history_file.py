@@ -63,7 +63,6 @@ class Database:
     def __init__(
         self, path: Path, *, warn: Callable[[str], None], patience_seconds: float = 5
     ) -> None:
-        """Know where the file is; nothing is opened or made yet."""
         self.path = path
         self._warn = warn
         self._patience_seconds = patience_seconds

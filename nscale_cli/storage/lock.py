@@ -19,7 +19,6 @@ class Locked(Exception):
     """Another process holds the lock; `owner` is what it wrote about itself, or empty."""
 
     def __init__(self, owner: str) -> None:
-        """Remember who it is."""
         super().__init__(owner)
         self.owner = owner
 

@@ -18,7 +18,6 @@ class SpilledMap:
     """
 
     def __init__(self) -> None:
-        """Start empty."""
         import sqlite3
 
         # A database without a name is private, and SQLite removes its file however this ends.
@@ -29,7 +28,6 @@ class SpilledMap:
         self._database.execute("BEGIN")  # and never ended: there is nothing to keep
 
     def __enter__(self) -> Self:
-        """Use it until the context is left."""
         return self
 
     def __exit__(
@@ -38,7 +36,6 @@ class SpilledMap:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Forget everything."""
         self.close()
 
     def close(self) -> None:
@@ -52,7 +49,6 @@ class SpilledMap:
         return None if row is None else str(row[0])
 
     def __setitem__(self, key: str, value: str) -> None:
-        """Set the value of `key`."""
         self._execute("INSERT OR REPLACE INTO entries VALUES (?, ?)", key, value)
 
     def items(self) -> Iterator[tuple[str, str]]:
