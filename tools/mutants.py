@@ -257,9 +257,9 @@ MUTANTS = (
     ),
     Mutant(
         "whole-when-fetched",
-        "service/fetch.py",
-        "flaw = flaw_of(data, image_format)",
-        "flaw = None if image_format else flaw_of(data, image_format)",
+        "jobs/save.py",
+        "return image_format, size, flaw_of(view, image_format)",
+        "return image_format, size, None if image_format else flaw_of(view, image_format)",
         "tests/service/test_fetch.py",
     ),
     Mutant(

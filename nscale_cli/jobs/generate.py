@@ -16,9 +16,8 @@ from nscale_cli.jobs.run import Engine
 from nscale_cli.jobs.save import Store
 from nscale_cli.jobs.steering import Policy, Stop
 from nscale_cli.redact import excerpt
-from nscale_cli.request import GeneratedImage, ImageRequest
+from nscale_cli.request import ImageRequest
 from nscale_cli.service.client import Client
-from nscale_cli.service.decode import InvalidItem
 from nscale_cli.service.models import did_you_mean
 from nscale_cli.storage.names import Target
 from nscale_cli.terminal.context import Environment
@@ -153,14 +152,8 @@ def _store(order: Order, terminal: Terminal) -> Store:
         redactor=terminal.redactor,
         write_answer=terminal.write_answer,
         warn=terminal.warn,
-        fetch=_fetch if order.connection.fetch_urls else None,
+        fetch_urls=order.connection.fetch_urls,
     )
-
-
-def _fetch(url: str) -> GeneratedImage | InvalidItem:
-    from nscale_cli.service.fetch import fetch_image
-
-    return fetch_image(url)
 
 
 def _wait_for_price(order: Order, result: JobResult, environment: Environment) -> JobResult:
