@@ -9,11 +9,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from nscale_cli.errors import Billed, NscaleError
+from nscale_cli.errors import Billed, ExitCode, NscaleError, Stopped
 from nscale_cli.request import ImageRequest, SavedImage
 from nscale_cli.service.request_state import RequestState, Sink
 from nscale_cli.storage.names import Target
 from nscale_cli.values import frozen
+
+_WORST_FIRST = (ExitCode.NOT_SAVED, ExitCode.INCOMPLETE, ExitCode.SAVED_ELSEWHERE)
 
 
 class Stage(StrEnum):
@@ -68,6 +70,19 @@ class JobResult:
     def stage(self) -> Stage:
         """Where the job ended."""
         return Stage.SAVED if self.images else Stage.FAILED
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a signal ended it."""
+        return any(isinstance(error, Stopped) for error in self.errors)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The code of the gravest error, or OK."""
+        codes = [error.code for error in self.errors]
+        stops = [error.code for error in self.errors if isinstance(error, Stopped)]
+        graver = [code for code in _WORST_FIRST if code in codes]
+        return (stops + graver + codes + [ExitCode.OK])[0]
 
     @property
     def billed(self) -> Billed:
