@@ -48,10 +48,6 @@ class WholeBody:
         return bytes(body)
 
 
-def _nobody() -> None:
-    """Tell nobody."""
-
-
 @dataclass(slots=True)
 class RequestState:
     """What is known of a request: written by the thread that makes it, read by others.
@@ -62,8 +58,8 @@ class RequestState:
     proxy that has not opened the way to the service yet. `reply`: the whole answer.
     """
 
-    on_sent: Callable[[], None] = _nobody
-    on_reply: Callable[[], None] = _nobody
+    on_sent: Callable[[], None] = lambda: None
+    on_reply: Callable[[], None] = lambda: None
     sink: Sink = field(default_factory=WholeBody)
     sent: bool = False
     receiving: bool = False

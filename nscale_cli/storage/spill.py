@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sqlite3 import Cursor
@@ -26,17 +25,6 @@ class SpilledMap:
             self._database.execute(f"PRAGMA {pragma}")
         self._database.execute("CREATE TABLE entries (key PRIMARY KEY, value) WITHOUT ROWID")
         self._database.execute("BEGIN")  # and never ended: there is nothing to keep
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Forget everything, and give the disk's room back."""
