@@ -15,13 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nscale_cli.errors import ServiceFailed
-from nscale_cli.service.decode import (
-    DATA_PREFIX,
-    decode_base64,
-    decode_plain,
-    items_in,
-    parse_json,
-)
+from nscale_cli.service.decode import DATA_PREFIX, decode_base64, decode_plain, items_in, parse_json
 
 MAX_TEXT_BYTES = 128 * 1024 * 1024  # of what is no image, and waits in memory
 MAX_REPLY_BYTES = 2 * 1024 * 1024 * 1024

@@ -150,11 +150,8 @@ class History:
         """Return how many entries there are."""
         if not self.exists:
             return 0
-        return self._database.run(
-            lambda connection: int(
-                connection.execute("SELECT count(*) FROM images").fetchone()[0],
-            )
-        )
+        query = "SELECT count(*) FROM images"
+        return self._database.run(lambda connection: int(connection.execute(query).fetchone()[0]))
 
     def clear(self, *, entry_id: int | None = None, before: datetime | None = None) -> int:
         """Remove one entry, those from before a moment, or all; return how many.
