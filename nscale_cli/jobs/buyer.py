@@ -176,7 +176,7 @@ class Buyer:
         errors: tuple[NscaleError, ...],
         crash: Exception | None,
     ) -> JobResult:
-        reply = progress.state.reply
+        request_id = progress.state.reply.request_id if progress.state.reply else None
         earlier = [error for collected in progress.earlier for error in collected.errors]
         return JobResult(
             job=job,
@@ -184,14 +184,11 @@ class Buyer:
             errors=(*earlier, *errors),
             elapsed_seconds=self.clock.monotonic() - progress.start,
             created_at=self.clock.now(),
-            request_id=self._shown(reply.request_id) if reply else None,
+            # Without a key that the service may have put there.
+            request_id=request_id and self.store.redactor.redact(request_id),
             kept=self.store.take_kept(job),
             crash=crash,
         )
-
-    def _shown(self, request_id: str | None) -> str | None:
-        """Return what the service calls a request, without a key that it may have put there."""
-        return None if request_id is None else self.store.redactor.redact(request_id)
 
 
 def _is_complete(job: Job, progress: JobProgress) -> bool:

@@ -23,8 +23,6 @@ class Stage(StrEnum):
 
     SENT = "sent"
     RECEIVING = "receiving"
-    SAVED = "saved"
-    FAILED = "failed"
 
 
 @frozen
@@ -65,11 +63,6 @@ class JobResult:
     def request(self) -> ImageRequest:
         """What was asked for."""
         return self.job.request
-
-    @property
-    def stage(self) -> Stage:
-        """Where the job ended."""
-        return Stage.SAVED if self.images else Stage.FAILED
 
     @property
     def stopped(self) -> bool:
@@ -123,7 +116,6 @@ class Arrival(Sink, Protocol):
 class JobEvent:
     """News of a job under way: a new stage, with a text for --debug, or a text for the user."""
 
-    job_id: str
     stage: Stage | None = None
     text: str = ""
 
@@ -175,7 +167,7 @@ class JobProgress:
 
     def tell(self, text: str = "", *, stage: Stage | None = None) -> None:
         """Tell the coordinator."""
-        self._tell(JobEvent(job_id=self.job.id, stage=stage, text=text))
+        self._tell(JobEvent(stage=stage, text=text))
 
     def begin_collecting(self) -> None:
         """Note that all is here: from now on only the worker ends the job."""

@@ -249,7 +249,7 @@ class Engine:
                 yield from self._give_up(progress, number)
         if arriving and self._under_way and not self._announced:
             self._announced = True
-            self._notify(JobEvent(job_id="", text=_finishing(len(self._under_way), self._stop)))
+            self._notify(JobEvent(text=_finishing(len(self._under_way), self._stop)))
 
     def _give_up(self, progress: JobProgress, signal_number: int | None) -> Iterator[JobResult]:
         progress.result = result = self._work.give_up(progress.job, progress, signal_number)
