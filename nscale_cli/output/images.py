@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nscale_cli.errors import Billed, ExitCode, NscaleError
-from nscale_cli.jobs.job import JobResult
 from nscale_cli.output.history import moment_text
 from nscale_cli.output.json import readable
 from nscale_cli.output.result import NO_IMAGES, Result
@@ -18,6 +17,7 @@ from nscale_cli.values import frozen
 
 if TYPE_CHECKING:
     from nscale_cli.jobs.dry_run import Plan
+    from nscale_cli.jobs.job import JobResult
     from nscale_cli.jobs.record import Recorder
     from nscale_cli.preview.show import Preview
 
@@ -31,7 +31,7 @@ class Generated(Result):
     """
 
     command: str = "images generate"  # type: ignore[misc]  # or another that makes images
-    made: JobResult
+    made: "JobResult"
     base_url: str
     usd_per_megapixel: float | None
     cwd: Path
@@ -189,7 +189,7 @@ def _request_data(request: ImageRequest) -> dict[str, object]:
     }
 
 
-def _moment(made: JobResult) -> str | None:
+def _moment(made: "JobResult") -> str | None:
     return None if made.created_at is None else moment_text(made.created_at)
 
 
