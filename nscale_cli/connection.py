@@ -114,7 +114,6 @@ class Connection:
     fetch_urls: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse an address that no key may be sent to."""
         object.__setattr__(self, "base_url", require_base_url(self.base_url))
 
     @property

@@ -64,7 +64,6 @@ class Redactor:
     """
 
     def __init__(self) -> None:
-        """Start without a secret."""
         self._forms: list[bytes] = []
         self._pieces: dict[int, set[bytes]] = {}  # by their length
         self._quads: set[int] = set()

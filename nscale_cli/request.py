@@ -102,19 +102,11 @@ def _require_free_field(name: str) -> None:
 
 
 @frozen
-class GeneratedImage:
-    """One image as the service sent it. `format` is read from the bytes: png, jpeg or webp."""
-
-    data: bytes
-    format: str
-    size: Size | None
-
-
-@frozen
 class SavedImage:
     """One image on disk. `path` is absolute, or None where the bytes went to standard output.
 
-    `original_sha256` is of the image before metadata were added, where they were.
+    `format` is read from the bytes: png, jpeg or webp. `original_sha256` is of the image before
+    metadata were added, where they were.
     """
 
     path: Path | None

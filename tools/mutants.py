@@ -68,7 +68,7 @@ MUTANTS = (
     ),
     Mutant(
         "billed-retries",
-        "jobs/retry.py",
+        "jobs/buyer.py",
         "again = connection.retry_billed and",
         "again = True and",
         "tests/faults/test_a_billing.py",
@@ -89,14 +89,14 @@ MUTANTS = (
     ),
     Mutant(
         "budget-of-attempts",
-        "jobs/retry.py",
-        "attempts.begin(number)",
-        "attempts.begin(number) if number == 1 else None",
+        "jobs/buyer.py",
+        "self._begin(job, number)",
+        "self._begin(job, number) if number == 1 else ReplySink(job, self.store)",
         "tests/jobs/test_budget.py",
     ),
     Mutant(
         "longest-wait",
-        "jobs/retry.py",
+        "jobs/buyer.py",
         "MAX_WAIT_SECONDS = 60.0",
         "MAX_WAIT_SECONDS = 6e9",
         "tests/faults/test_a_billing.py",
@@ -257,9 +257,9 @@ MUTANTS = (
     ),
     Mutant(
         "whole-when-fetched",
-        "service/fetch.py",
-        "flaw = flaw_of(data, image_format)",
-        "flaw = None if image_format else flaw_of(data, image_format)",
+        "jobs/save.py",
+        "return image_format, size, flaw_of(view, image_format)",
+        "return image_format, size, None if image_format else flaw_of(view, image_format)",
         "tests/service/test_fetch.py",
     ),
     Mutant(
@@ -468,8 +468,8 @@ MUTANTS = (
     ),
     Mutant(
         "order-that-has-come",
-        "jobs/retry.py",
-        "progress.given_up or attempts.complete",
+        "jobs/buyer.py",
+        "progress.given_up or _is_complete(job, progress)",
         "progress.given_up",
         "tests/faults/test_d_arriving.py -k last_chunk",
     ),

@@ -106,6 +106,8 @@ def _bought(
     return Generated(
         command=environment.invocation.command,
         made=made,
+        base_url=order.connection.base_url,
+        usd_per_megapixel=order.prices.usd_per_megapixel(order.request.model),
         cwd=environment.cwd,
         raw=target is None,
         preview=preview,

@@ -15,11 +15,9 @@ from nscale_cli.jobs.record import Recorder
 from nscale_cli.jobs.save import Store
 from nscale_cli.output.run_progress import RunProgress
 from nscale_cli.redact import excerpt
-from nscale_cli.request import GeneratedImage
 from nscale_cli.runs.buying import RunEnd, RunOrder, buy_rows
 from nscale_cli.runs.ledger import Ledger
 from nscale_cli.runs.survey import Survey
-from nscale_cli.service.decode import InvalidItem
 from nscale_cli.service.prices import dollars
 from nscale_cli.terminal.context import Environment
 from nscale_cli.terminal.streams import Terminal
@@ -217,11 +215,5 @@ def store_of(connection: Connection, terminal: Terminal) -> Store:
         env=terminal.env,
         redactor=terminal.redactor,
         write_answer=terminal.write_answer,
-        fetch=_fetch if connection.fetch_urls else None,
+        fetch_urls=connection.fetch_urls,
     )
-
-
-def _fetch(url: str) -> GeneratedImage | InvalidItem:
-    from nscale_cli.service.fetch import fetch_image
-
-    return fetch_image(url)

@@ -16,7 +16,7 @@ from nscale_cli.config.table import SETTINGS, Setting
 from nscale_cli.errors import ConfigurationError, NscaleError, UsageError
 from nscale_cli.redact import excerpt
 from nscale_cli.storage.disk import read_bounded
-from nscale_cli.storage.private_files import locked, replace_file
+from nscale_cli.storage.private_files import changing, replace_file
 
 _MAX_BYTES = 1024 * 1024
 _MAX_WAIT_SECONDS = 5.0  # for what comes through a pipe, as from <(...)
@@ -93,21 +93,9 @@ def unset_value(path: Path, name: str, *, profile: str | None) -> bool:
 
 def create_file(path: Path, text: str) -> None:
     """Write a settings file where there is none; raise ConfigurationError where that fails."""
-    with _writing(path):
+    with changing(path):
         if not path.exists():
             replace_file(path, text.encode())
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Hold the file against other writers; turn what the system says into ConfigurationError."""
-    try:
-        with locked(path):
-            yield
-    except OSError as error:
-        raise ConfigurationError(
-            f"{excerpt(str(path))} cannot be written: {error.strerror}"
-        ) from None
 
 
 @contextmanager
@@ -116,7 +104,7 @@ def _changing(path: Path) -> Iterator[MutableMapping[str, Any]]:
     import tomlkit  # before others wait
     from tomlkit.exceptions import TOMLKitError
 
-    with _writing(path):
+    with changing(path):
         before = read_text(path) or ""
         try:
             document = tomlkit.parse(before)

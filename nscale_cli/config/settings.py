@@ -75,11 +75,11 @@ class Settings:
         of_profile = config.profiles.get(chosen[0] or "", {})
         found = {row.name: _found(row, env, config, chosen[0]) for row in SETTINGS.values()}
         found["profile"] = chosen
-        if profile and (own := of_profile.get("base_url")):
-            # A flag goes before a variable, and the service is what a profile is most of all.
-            found["base_url"] = own.value, f"profile {profile}, {own.place}"
-        values: dict[str, Any] = {name: value for name, (value, _) in found.items()}
         own_service = of_profile.get("base_url")
+        if profile and own_service:
+            # A flag goes before a variable, and the service is what a profile is most of all.
+            found["base_url"] = own_service.value, f"profile {profile}, {own_service.place}"
+        values: dict[str, Any] = {name: value for name, (value, _) in found.items()}
         return cls(
             timeout_seconds=values.pop("timeout"),
             profile_base_url=str(own_service.value) if own_service else None,

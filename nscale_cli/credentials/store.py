@@ -14,7 +14,7 @@ from nscale_cli.credentials.keyring import KeyringUnavailable
 from nscale_cli.errors import AuthenticationError, ConfigurationError
 from nscale_cli.redact import excerpt
 from nscale_cli.storage.disk import OWNER_ONLY, read_bounded
-from nscale_cli.storage.private_files import is_private, locked, replace_file
+from nscale_cli.storage.private_files import changing, is_private, replace_file
 from nscale_cli.values import frozen
 
 _KEYRING = "keyring"
@@ -39,7 +39,6 @@ class KeyStore:
     """The keys of one user, by the origin (scheme, host, port) of the service that they are for."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        """Know where the file is; nothing is read yet."""
         self.path = config_directory(env) / "keys.json"
 
     def place(self, origin: str) -> str | None:
@@ -126,16 +125,11 @@ class KeyStore:
     @contextmanager
     def _changing(self) -> Iterator[Entries]:
         """Yield the entries, and write what was made of them; no other change is lost."""
-        try:
-            with locked(self.path):
-                entries = self._entries()
-                yield entries
-                document = {"version": _VERSION, "keys": entries}
-                replace_file(self.path, json.dumps(document, indent=2).encode() + b"\n")
-        except OSError as error:
-            raise ConfigurationError(
-                f"{excerpt(str(self.path))} cannot be written: {error.strerror}"
-            ) from None
+        with changing(self.path):
+            entries = self._entries()
+            yield entries
+            document = {"version": _VERSION, "keys": entries}
+            replace_file(self.path, json.dumps(document, indent=2).encode() + b"\n")
 
 
 def _entries_in(data: bytes) -> Entries | None:

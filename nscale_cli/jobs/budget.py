@@ -21,7 +21,6 @@ class Budget:
     """
 
     def __init__(self, max_usd: float, prices: PriceList, *, spent_usd: float = 0.0) -> None:
-        """Start with what earlier runs may have spent."""
         self.max_usd, self._prices = max_usd, prices
         self._spent_usd = [spent_usd]  # which budgets of several services share
         self._reserved: dict[str, float] = {}

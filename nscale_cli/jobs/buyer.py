@@ -1,7 +1,10 @@
-"""What a worker does with a job: buy it, and save what comes, whatever else happens."""
+"""What a worker does with a job: buy it, and save what comes, whatever else happens.
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+It tries again only what certainly did not run, all within one time limit.
+"""
+
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,15 +13,17 @@ from nscale_cli.errors import (
     Billed,
     InternalError,
     NscaleError,
+    RateLimited,
+    ServiceUnreachable,
     Stopped,
 )
 from nscale_cli.jobs.budget import Budget
 from nscale_cli.jobs.collect import ReplySink
 from nscale_cli.jobs.job import Collected, Job, JobProgress, JobResult, Stage
-from nscale_cli.jobs.retry import buy
 from nscale_cli.jobs.save import Store
 from nscale_cli.request import SavedImage
 from nscale_cli.service.client import Client
+from nscale_cli.service.replies import error_in
 from nscale_cli.service.transport_errors import timeout_error
 from nscale_cli.storage.names import text_of
 from nscale_cli.terminal.time import Clock
@@ -26,6 +31,8 @@ from nscale_cli.values import frozen
 
 if TYPE_CHECKING:
     from nscale_cli.jobs.marking import Marker
+
+MAX_WAIT_SECONDS = 60.0
 
 
 class Journal(Protocol):
@@ -36,39 +43,6 @@ class Journal(Protocol):
 
     def end(self, result: JobResult) -> None:
         """Write down what came of a job."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Attempts:
-    """The attempts at one job: each is paid for out of the budget, and written down before."""
-
-    job: Job
-    progress: JobProgress
-    store: Store
-    budget: Budget | None
-    journal: Journal | None
-    marked: Callable[[Collected], Collected]
-
-    def begin(self, number: int) -> ReplySink:
-        if self.budget is not None:
-            self.budget.reserve(self.job)
-        if self.journal is not None:
-            self.journal.begin(self.job, number)
-        return ReplySink(self.job, self.store, again=number > 1)
-
-    def failed(self, error: NscaleError) -> NscaleError:
-        if self.budget is not None:
-            self.budget.end_attempt(self.job, error.billed)
-        if self.progress.given_up or self.progress.state.reply is not None:
-            return error  # the coordinator has kept what came; or it is what the reply says
-        collected = self.marked(_what_came(self.progress, final=True))
-        self.progress.earlier.append(collected)
-        return _with_what_came(error, collected, self.job)
-
-    @property
-    def complete(self) -> bool:
-        images = sum(len(collected.images) for collected in self.progress.earlier)
-        return images >= self.job.request.count
 
 
 @frozen
@@ -87,16 +61,8 @@ class Buyer:
         """Buy the job and save its images; a failure is part of the result."""
         errors: tuple[NscaleError, ...] = ()
         collected, crash = Collected(), None
-        attempts = _Attempts(
-            job,
-            progress,
-            self.store,
-            self.budget,
-            self.journal,
-            lambda each: self._marked(each, job),
-        )
         try:
-            arrival = buy(job, progress, self.client, self.connection, self.clock, attempts)
+            arrival = self._buy(job, progress)
             progress.begin_collecting()
             reply = progress.state.reply
             said = f", request id {reply.request_id}" if reply else ""
@@ -113,6 +79,60 @@ class Buyer:
         # What nobody waits for any more is accounted for already, but for images that still came.
         late = progress.given_up and not collected.images
         return result if late else self._settled(result)
+
+    def _buy(self, job: Job, progress: JobProgress) -> ReplySink:
+        """Return a whole reply of success; raise the last attempt's error where there is none."""
+        last: NscaleError | None = None
+        for number in count(1):
+            try:
+                arrival = self._begin(job, number)
+            except NscaleError as refusal:
+                if last is None:
+                    raise
+                progress.tell(refusal.message)
+                raise last from None
+            try:
+                self._attempt(job, progress, arrival)
+            except NscaleError as error:
+                last = self._failed(job, progress, error)
+            else:
+                return arrival
+            wait = _wait_before_retry(last, number, self.connection)
+            ended = progress.stop.is_set() or progress.given_up or _is_complete(job, progress)
+            if wait is None or ended or self.clock.monotonic() + wait >= progress.deadline:
+                raise last
+            progress.tell(_announcement(last, wait, number, self.connection))
+            if self.clock.wait(progress.stop, wait):
+                raise last
+        raise AssertionError("attempts have no end of their own")
+
+    def _begin(self, job: Job, number: int) -> ReplySink:
+        """Return where the reply goes: the attempt is paid for out of the budget, and written down.
+
+        Raises NscaleError where nothing more is to be sent.
+        """
+        if self.budget is not None:
+            self.budget.reserve(job)
+        if self.journal is not None:
+            self.journal.begin(job, number)
+        return ReplySink(job, self.store, again=number > 1)
+
+    def _attempt(self, job: Job, progress: JobProgress, arrival: ReplySink) -> None:
+        state = progress.begin_attempt(arrival)
+        reply = self.client.generate(job.request, state, idempotency_key=job.idempotency_key)
+        error = error_in(reply, self.connection, model=job.request.model, now=self.clock.now())
+        if error is not None:
+            raise error
+
+    def _failed(self, job: Job, progress: JobProgress, error: NscaleError) -> NscaleError:
+        """Keep what came of the attempt; return the error with that in it."""
+        if self.budget is not None:
+            self.budget.end_attempt(job, error.billed)
+        if progress.given_up or progress.state.reply is not None:
+            return error  # the coordinator has kept what came; or it is what the reply says
+        collected = self._marked(_what_came(progress, final=True), job)
+        progress.earlier.append(collected)
+        return _with_what_came(error, collected, job)
 
     def give_up(self, job: Job, progress: JobProgress, signal_number: int | None) -> JobResult:
         """Account for a job that was not waited for any longer, and keep what came of it.
@@ -156,7 +176,7 @@ class Buyer:
         errors: tuple[NscaleError, ...],
         crash: Exception | None,
     ) -> JobResult:
-        reply = progress.state.reply
+        request_id = progress.state.reply.request_id if progress.state.reply else None
         earlier = [error for collected in progress.earlier for error in collected.errors]
         return JobResult(
             job=job,
@@ -164,14 +184,38 @@ class Buyer:
             errors=(*earlier, *errors),
             elapsed_seconds=self.clock.monotonic() - progress.start,
             created_at=self.clock.now(),
-            request_id=self._shown(reply.request_id) if reply else None,
+            # Without a key that the service may have put there.
+            request_id=request_id and self.store.redactor.redact(request_id),
             kept=self.store.take_kept(job),
             crash=crash,
         )
 
-    def _shown(self, request_id: str | None) -> str | None:
-        """Return what the service calls a request, without a key that it may have put there."""
-        return None if request_id is None else self.store.redactor.redact(request_id)
+
+def _is_complete(job: Job, progress: JobProgress) -> bool:
+    """Return whether all that the job is for has come, though an attempt failed."""
+    return len(_images(progress)) >= job.request.count
+
+
+def _wait_before_retry(error: NscaleError, attempt: int, connection: Connection) -> float | None:
+    """Return the seconds to wait before the next attempt, or None where there is to be none."""
+    backoff = float(min(2 ** (attempt - 1), MAX_WAIT_SECONDS))
+    if attempt > connection.retries:
+        return None
+    if isinstance(error, ServiceUnreachable):
+        return backoff if error.temporary else None
+    if isinstance(error, RateLimited):
+        wait = error.retry_after_seconds or backoff
+        return wait if wait <= MAX_WAIT_SECONDS and not error.retry_forbidden else None
+    again = connection.retry_billed and error.billed is not Billed.NO
+    return backoff if again else None
+
+
+def _announcement(error: NscaleError, wait: float, attempt: int, connection: Connection) -> str:
+    charged = "; it may be charged again" if error.billed is not Billed.NO else ""
+    return (
+        f"{error.message}; trying again in {wait:.0f} s "
+        f"({attempt} of {connection.retries}){charged}"
+    )
 
 
 def _images(progress: JobProgress) -> tuple[SavedImage, ...]:

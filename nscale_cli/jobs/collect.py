@@ -16,7 +16,7 @@ from nscale_cli.jobs.job import Collected, Job
 from nscale_cli.jobs.save import NOT_KEPT, Outcome, Store, keep
 from nscale_cli.request import SavedImage
 from nscale_cli.service.content_encodings import ContentDecoder
-from nscale_cli.service.decode import InvalidItem, decode_item
+from nscale_cli.service.decode import decode_item
 from nscale_cli.service.replies import MAX_COMPLAINT_BYTES, Reply, complaint_in
 from nscale_cli.service.reply_stream import HANDED_ON, MAX_TEXT_BYTES, ReplyStream, too_large
 
@@ -40,7 +40,6 @@ class ReplySink:
     """
 
     def __init__(self, job: Job, store: Store, *, again: bool = False) -> None:
-        """Begin with nothing."""
         self._job, self._store = job, store
         self._images = ArrivingImages(job, store, again=again)
         limit = job.request.count + MAX_SURPLUS_ITEMS
@@ -198,11 +197,13 @@ class ReplySink:
 
     def _judge(self, index: int, item: object) -> None:
         found = decode_item(item)
-        if isinstance(found, InvalidItem) and found.url and self._store.fetch:
-            found = self._store.fetch(found.url)
+        if found.url and self._store.fetch_urls:
+            from nscale_cli.service.fetch import fetch_image
+
+            found = fetch_image(found.url)
         if found.data is not None:
             self._images.save_late(index, found.data)
-        elif isinstance(found, InvalidItem):
+        else:
             flaw = f"{found.reason}; {self._keep_reply('-reply.json')}"
             hint = _ADDRESS_HINT if found.url else None
             self._images.outcomes.append((index, Outcome(flaw=flaw, hint=hint)))

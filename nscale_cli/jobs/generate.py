@@ -6,19 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nscale_cli.connection import Connection
-from nscale_cli.errors import NscaleError, RequestRefused, Stopped
+from nscale_cli.errors import NscaleError, RequestRefused
 from nscale_cli.jobs.budget import Budget
 from nscale_cli.jobs.buyer import Buyer, stopped_error
 from nscale_cli.jobs.job import Job, JobEvent, JobResult, Stage
 from nscale_cli.jobs.prices import PriceList
-from nscale_cli.jobs.result import GenerateResult
 from nscale_cli.jobs.run import Engine
 from nscale_cli.jobs.save import Store
 from nscale_cli.jobs.steering import Policy, Stop
 from nscale_cli.redact import excerpt
-from nscale_cli.request import GeneratedImage, ImageRequest
+from nscale_cli.request import ImageRequest
 from nscale_cli.service.client import Client
-from nscale_cli.service.decode import InvalidItem
 from nscale_cli.service.models import did_you_mean
 from nscale_cli.storage.names import Target
 from nscale_cli.terminal.context import Environment
@@ -47,7 +45,7 @@ class Order:
     meanwhile: tuple[Callable[[], object], ...] = ()
 
 
-def run_generate(order: Order, environment: Environment) -> GenerateResult:
+def run_generate(order: Order, environment: Environment) -> JobResult:
     """Make and save the images. A failure is part of the result, never raised.
 
     Signals are on hold at the end, for the report.
@@ -65,18 +63,7 @@ def run_generate(order: Order, environment: Environment) -> GenerateResult:
     result = _wait_for_price(order, result, environment)
     with suppress(Exception):  # a socket that cannot be closed must not take an image along
         connected.close()
-    return GenerateResult(
-        request=order.request,
-        images=result.images,
-        problems=result.errors,
-        elapsed_seconds=result.elapsed_seconds,
-        usd_per_megapixel=order.prices.usd_per_megapixel(order.request.model),
-        base_url=order.connection.base_url,
-        created_at=result.created_at,
-        request_id=result.request_id,
-        crash=result.crash,
-        kept=result.kept,
-    )
+    return result
 
 
 def _buy(job: Job, order: Order, environment: Environment, connected: ExitStack) -> JobResult:
@@ -141,7 +128,7 @@ def _engine(order: Order, client: Client, environment: Environment) -> Engine:
 
 def _with_stop(result: JobResult, signal_number: int | None) -> JobResult:
     """Return the result, with the signal that ended the run after this job was finished."""
-    if signal_number is None or any(isinstance(error, Stopped) for error in result.errors):
+    if signal_number is None or result.stopped:
         return result
     stopped = stopped_error(signal_number, result.billed, result.images)
     return replace(result, errors=(*result.errors, stopped))
@@ -153,14 +140,8 @@ def _store(order: Order, terminal: Terminal) -> Store:
         redactor=terminal.redactor,
         write_answer=terminal.write_answer,
         warn=terminal.warn,
-        fetch=_fetch if order.connection.fetch_urls else None,
+        fetch_urls=order.connection.fetch_urls,
     )
-
-
-def _fetch(url: str) -> GeneratedImage | InvalidItem:
-    from nscale_cli.service.fetch import fetch_image
-
-    return fetch_image(url)
 
 
 def _wait_for_price(order: Order, result: JobResult, environment: Environment) -> JobResult:
@@ -169,8 +150,7 @@ def _wait_for_price(order: Order, result: JobResult, environment: Environment) -
     A signal ends the wait, and is told in the result.
     """
     unknown = any(_is_unknown_model(error) for error in result.errors)
-    stopped = any(isinstance(error, Stopped) for error in result.errors)
-    if stopped or not (result.images or unknown):
+    if result.stopped or not (result.images or unknown):
         return result
     interrupts, model = environment.interrupts, order.request.model
     try:

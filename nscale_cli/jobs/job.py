@@ -9,11 +9,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from nscale_cli.errors import Billed, NscaleError
+from nscale_cli.errors import Billed, ExitCode, NscaleError, Stopped
 from nscale_cli.request import ImageRequest, SavedImage
 from nscale_cli.service.request_state import RequestState, Sink
 from nscale_cli.storage.names import Target
 from nscale_cli.values import frozen
+
+_WORST_FIRST = (ExitCode.NOT_SAVED, ExitCode.INCOMPLETE, ExitCode.SAVED_ELSEWHERE)
 
 
 class Stage(StrEnum):
@@ -21,8 +23,6 @@ class Stage(StrEnum):
 
     SENT = "sent"
     RECEIVING = "receiving"
-    SAVED = "saved"
-    FAILED = "failed"
 
 
 @frozen
@@ -65,9 +65,17 @@ class JobResult:
         return self.job.request
 
     @property
-    def stage(self) -> Stage:
-        """Where the job ended."""
-        return Stage.SAVED if self.images else Stage.FAILED
+    def stopped(self) -> bool:
+        """Whether a signal ended it."""
+        return any(isinstance(error, Stopped) for error in self.errors)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The code of the gravest error, or OK."""
+        codes = [error.code for error in self.errors]
+        stops = [error.code for error in self.errors if isinstance(error, Stopped)]
+        graver = [code for code in _WORST_FIRST if code in codes]
+        return (stops + graver + codes + [ExitCode.OK])[0]
 
     @property
     def billed(self) -> Billed:
@@ -108,7 +116,6 @@ class Arrival(Sink, Protocol):
 class JobEvent:
     """News of a job under way: a new stage, with a text for --debug, or a text for the user."""
 
-    job_id: str
     stage: Stage | None = None
     text: str = ""
 
@@ -130,7 +137,6 @@ class JobProgress:
         stop: threading.Event,
         tell: Callable[[JobEvent], None],
     ) -> None:
-        """Begin with nothing sent."""
         self.job, self.start, self.deadline, self.stop = job, start, deadline, stop
         self.state = RequestState()
         self.arrival: Arrival | None = None
@@ -161,7 +167,7 @@ class JobProgress:
 
     def tell(self, text: str = "", *, stage: Stage | None = None) -> None:
         """Tell the coordinator."""
-        self._tell(JobEvent(job_id=self.job.id, stage=stage, text=text))
+        self._tell(JobEvent(stage=stage, text=text))
 
     def begin_collecting(self) -> None:
         """Note that all is here: from now on only the worker ends the job."""

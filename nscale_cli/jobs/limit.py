@@ -18,7 +18,6 @@ class AdaptiveLimit:
     """The number of requests that may be under way, at most `workers`."""
 
     def __init__(self, workers: int, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Start with all that were asked for."""
         self.limit = self._workers = workers
         self._monotonic = monotonic
         self._probe_seconds = _PROBE_SECONDS

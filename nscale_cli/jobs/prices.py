@@ -23,7 +23,6 @@ class PriceList:
     def __init__(
         self, models: Collection[str], connection: Connection, terminal: Terminal, clock: Clock
     ) -> None:
-        """Ask nothing yet."""
         self._models, self._connection = models, connection
         self._terminal, self._clock = terminal, clock
         self._listed: ModelList | None = None

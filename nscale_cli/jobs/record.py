@@ -5,31 +5,17 @@ import threading
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 from nscale_cli.connection import Connection
+from nscale_cli.jobs.job import JobResult
 from nscale_cli.jobs.prices import PriceList
-from nscale_cli.request import ImageRequest, SavedImage
+from nscale_cli.request import SavedImage
 from nscale_cli.service.prices import cost_usd
 from nscale_cli.storage.history import History, HistoryEntry
 from nscale_cli.terminal.streams import Terminal
 
 _PATIENCE_SECONDS = 2.0  # that a run waits for a process that holds the file
-
-
-class Made(Protocol):
-    """Images that one request brought, and what is to be remembered of it."""
-
-    @property
-    def request(self) -> ImageRequest: ...  # noqa: D102 - as in a job's result
-    @property
-    def images(self) -> tuple[SavedImage, ...]: ...  # noqa: D102
-    @property
-    def created_at(self) -> datetime | None: ...  # noqa: D102
-    @property
-    def elapsed_seconds(self) -> float: ...  # noqa: D102
-    @property
-    def request_id(self) -> str | None: ...  # noqa: D102
 
 
 class Recorder:
@@ -49,7 +35,6 @@ class Recorder:
         home: Path | None,
         run: Path | None = None,
     ) -> None:
-        """Begin with nothing opened."""
         self._connection, self._prices, self._terminal = connection, prices, terminal
         self._run = run
         self._warnings: list[str] = []  # which may come while the file is opened by a thread
@@ -65,7 +50,7 @@ class Recorder:
             self._thread = threading.Thread(target=self._open, daemon=True)
             self._thread.start()
 
-    def record(self, made: Made) -> None:
+    def record(self, made: JobResult) -> None:
         """Write an entry for each image; a failure is told to --debug, and to nobody else."""
         if not made.images:
             return
@@ -82,7 +67,6 @@ class Recorder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the history."""
         self.close()
 
     def close(self) -> None:
@@ -96,7 +80,7 @@ class Recorder:
         if self._closed:
             self._history.close()
 
-    def _entry(self, made: Made, image: SavedImage) -> HistoryEntry:
+    def _entry(self, made: JobResult, image: SavedImage) -> HistoryEntry:
         request, connection = made.request, self._connection
         redact = self._terminal.redactor.redact
         price = self._prices.usd_per_megapixel(request.model)

@@ -43,7 +43,6 @@ class _Events:
     """
 
     def __init__(self) -> None:
-        """Start with nothing to tell."""
         self._told: deque[JobEvent | JobProgress] = deque()
         self._bell = threading.Lock()  # held while there is nothing new
         self._bell.acquire()
@@ -85,7 +84,6 @@ class Engine:
         tick: Callable[[], object] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start no thread yet."""
         self._work, self._policy, self._stop, self._notify = work, policy, stop, notify
         self._timeout_seconds, self._tick, self._monotonic = timeout_seconds, tick, monotonic
         self._tasks: SimpleQueue[JobProgress | None] = SimpleQueue()
@@ -251,7 +249,7 @@ class Engine:
                 yield from self._give_up(progress, number)
         if arriving and self._under_way and not self._announced:
             self._announced = True
-            self._notify(JobEvent(job_id="", text=_finishing(len(self._under_way), self._stop)))
+            self._notify(JobEvent(text=_finishing(len(self._under_way), self._stop)))
 
     def _give_up(self, progress: JobProgress, signal_number: int | None) -> Iterator[JobResult]:
         progress.result = result = self._work.give_up(progress.job, progress, signal_number)

@@ -9,8 +9,8 @@ from pathlib import Path
 from nscale_cli.errors import Incomplete, NotSaved, NscaleError, SavedElsewhere
 from nscale_cli.jobs.job import Job
 from nscale_cli.redact import Redactor
-from nscale_cli.request import GeneratedImage, SavedImage, Size
-from nscale_cli.service.decode import InvalidItem, flaw_of, sniff
+from nscale_cli.request import SavedImage, Size
+from nscale_cli.service.decode import flaw_of, sniff
 from nscale_cli.storage.devices import goes_to_device, write_device
 from nscale_cli.storage.files import remove_quietly
 from nscale_cli.storage.imaging import convert
@@ -31,15 +31,15 @@ Pieces = Iterable[bytes | bytearray]
 class Store:
     """Where the images of a run go besides their own places, and who is told.
 
-    `write_answer` writes to standard output, and raises OSError. `fetch` gets images that came as
-    addresses, where they are to be fetched. `kept` has for each job the files that are no image.
+    `write_answer` writes to standard output, and raises OSError. `fetch_urls`: images that came as
+    addresses are fetched. `kept` has for each job the files that are no image.
     """
 
     env: Mapping[str, str]
     redactor: Redactor
     write_answer: Callable[[bytes], None]
     warn: Callable[[str], None] = lambda _: None
-    fetch: Callable[[str], GeneratedImage | InvalidItem] | None = None
+    fetch_urls: bool = False
     kept: dict[str, list[Path]] = field(default_factory=dict)
 
     def take_kept(self, job: Job) -> tuple[Path, ...]:
@@ -67,7 +67,6 @@ class IncomingImage:
     """
 
     def __init__(self, index: int, job: Job, store: Store, *, again: bool = False) -> None:
-        """Expect the first byte."""
         self.index = index
         self._job, self._store, self._target = job, store, job.target
         self._is_surplus = index > job.request.count
@@ -236,7 +235,6 @@ class KeptFile:
     """What is no image: kept beside the images, as it came but for the key."""
 
     def __init__(self, job: Job, store: Store) -> None:
-        """Begin with nothing."""
         self._job, self._store = job, store
         self._directory = job.target.directory if job.target else None
         self._file = PaidFile(self._directory, store.env)

@@ -10,7 +10,6 @@ class Policy:
     """How many jobs may be under way, and what the result of one means for the others."""
 
     def __init__(self, workers: int) -> None:
-        """Let so many jobs be under way, whatever comes of them."""
         self.limit = workers
         self.stopped = False
 
@@ -31,7 +30,6 @@ class Stop:
     """
 
     def __init__(self, *, patient: bool = False) -> None:
-        """Start without a wish."""
         self.patient = patient
         self.signal_number: int | None = None
         self.event = threading.Event()

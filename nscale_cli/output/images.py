@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nscale_cli.errors import Billed, ExitCode, NscaleError
-from nscale_cli.jobs.result import GenerateResult
 from nscale_cli.output.history import moment_text
 from nscale_cli.output.json import readable
 from nscale_cli.output.result import NO_IMAGES, Result
@@ -18,6 +17,7 @@ from nscale_cli.values import frozen
 
 if TYPE_CHECKING:
     from nscale_cli.jobs.dry_run import Plan
+    from nscale_cli.jobs.job import JobResult
     from nscale_cli.jobs.record import Recorder
     from nscale_cli.preview.show import Preview
 
@@ -26,11 +26,14 @@ if TYPE_CHECKING:
 class Generated(Result):
     """The images of a run; `preview` is to show them in the terminal, where it was asked for.
 
+    `usd_per_megapixel` is None where the service's price is unknown.
     `raw`: their bytes went to standard output, behind which nothing else may stand.
     """
 
     command: str = "images generate"  # type: ignore[misc]  # or another that makes images
-    made: GenerateResult
+    made: "JobResult"
+    base_url: str
+    usd_per_megapixel: float | None
     cwd: Path
     raw: bool = False
     preview: "Preview | None" = None
@@ -40,7 +43,7 @@ class Generated(Result):
     @property
     def errors(self) -> Sequence[NscaleError]:
         """What went wrong with the run, or with single images."""
-        return self.made.problems
+        return self.made.errors
 
     @property
     def crash(self) -> Exception | None:
@@ -59,7 +62,7 @@ class Generated(Result):
 
     def notes(self) -> Sequence[str]:
         """Say of each image what it is."""
-        return [_saved_line(image, self.made, self.cwd) for image in self.made.images]
+        return [self._saved_line(image) for image in self.made.images]
 
     def lines(self) -> Sequence[str]:
         """Return the path of each image, whole."""
@@ -70,11 +73,11 @@ class Generated(Result):
     def data(self) -> dict[str, object]:
         """Return the request, and what came of it."""
         return _request_data(self.made.request) | {
-            "base_url": self.made.base_url,
+            "base_url": self.base_url,
             "created_at": _moment(self.made) if self.made.images else None,
             "request_id": self.made.request_id,
             "elapsed_seconds": round(self.made.elapsed_seconds, 3),
-            "cost_usd": self.made.cost_usd,
+            "cost_usd": self._cost(self.made.images),
             "images": [_image_data(image) for image in self.made.images],
             "kept": [text_of(path) for path in self.made.kept],
         }
@@ -104,6 +107,15 @@ class Generated(Result):
         if self.recorder is not None:
             self.recorder.record(self.made)
             self.recorder.close()
+
+    def _saved_line(self, image: SavedImage) -> str:
+        name = _short_name(image.path, self.cwd) if image.path else "standard output"
+        made, cost = self.made, self._cost([image])
+        return saved_line(name, image, made.request, made.elapsed_seconds, cost)
+
+    def _cost(self, images: Sequence[SavedImage]) -> float | None:
+        """Return what images cost by their true sizes, or None where that is unknown."""
+        return cost_usd(self.usd_per_megapixel, [image.size for image in images])
 
 
 @frozen
@@ -177,7 +189,7 @@ def _request_data(request: ImageRequest) -> dict[str, object]:
     }
 
 
-def _moment(made: GenerateResult) -> str | None:
+def _moment(made: "JobResult") -> str | None:
     return None if made.created_at is None else moment_text(made.created_at)
 
 
@@ -191,12 +203,6 @@ def _image_data(image: SavedImage) -> dict[str, object]:
         "sha256": image.sha256,
         "original_sha256": image.original_sha256 or image.sha256,
     }
-
-
-def _saved_line(image: SavedImage, result: GenerateResult, cwd: Path) -> str:
-    name = _short_name(image.path, cwd) if image.path else "standard output"
-    cost = cost_usd(result.usd_per_megapixel, [image.size])
-    return saved_line(name, image, result.request, result.elapsed_seconds, cost)
 
 
 def _short_name(path: Path, cwd: Path) -> str:

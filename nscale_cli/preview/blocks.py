@@ -5,7 +5,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from nscale_cli.preview.canvas import Canvas, rgb_rows, shrink
-from nscale_cli.preview.colour import RESET, Rgb, sgr
+from nscale_cli.preview.colour import Cell, Rgb, painted
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -22,7 +22,6 @@ _BLOCKS = tuple(
     for glyph, count in blocks
 )
 
-Cell = tuple[str, Rgb, Rgb]
 Sum = tuple[int, int, int]
 
 
@@ -30,7 +29,7 @@ def render(picture: "Image.Image", canvas: Canvas) -> list[str]:
     """Return the picture as lines of blocks: halves only, where there are no exact colours."""
     columns, rows = canvas.cells_for(*picture.size, pixels_per_column=PIXELS_PER_COLUMN)
     cells = _best if canvas.colours > 256 else _halves
-    return [_line(row, canvas.colours) for row in cells(picture, columns, rows)]
+    return [painted(row, canvas.colours) for row in cells(picture, columns, rows)]
 
 
 def _halves(picture: "Image.Image", columns: int, rows: int) -> list[list[Cell]]:
@@ -87,12 +86,3 @@ def _sum(one: Sum, other: Sum) -> Sum:
 def _rounded(values: Iterable[float]) -> Rgb:
     red, green, blue = (min(255, max(0, round(value))) for value in values)
     return red, green, blue
-
-
-def _line(cells: list[Cell], colours: int) -> str:
-    parts, last = [], ""
-    for glyph, ink, paper in cells:
-        style = sgr(ink, paper, colours)
-        parts.append(glyph if style == last else style + glyph)
-        last = style
-    return "".join(parts) + RESET

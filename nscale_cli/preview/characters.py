@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from nscale_cli.preview.canvas import Canvas, rgb_rows, shrink
-from nscale_cli.preview.colour import RESET, Rgb, sgr
+from nscale_cli.preview.colour import painted
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,7 +27,7 @@ def render(picture: "Image.Image", canvas: Canvas) -> list[str]:
         return _characters(_negative(cells) if canvas.light else cells)
     inks, papers = rgb_rows(cells.point(_INK * 3)), rgb_rows(cells.point(_PAPER * 3))
     return [
-        _coloured(*line, canvas.colours)
+        painted(zip(*line, strict=True), canvas.colours)
         for line in zip(_characters(cells), inks, papers, strict=True)
     ]
 
@@ -50,12 +50,3 @@ def _negative(cells: "Image.Image") -> "Image.Image":
 
     # Without colour ink is dark on a light terminal: more of it has to mean darker.
     return ImageOps.invert(cells)
-
-
-def _coloured(characters: str, inks: list[Rgb], papers: list[Rgb], colours: int) -> str:
-    parts, last = [], ""
-    for character, ink, paper in zip(characters, inks, papers, strict=True):
-        style = sgr(ink, paper, colours)
-        parts.append(character if style == last else style + character)
-        last = style
-    return "".join(parts) + RESET

@@ -1,8 +1,10 @@
 """Colours as terminals name them."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 Rgb = tuple[int, int, int]
+Cell = tuple[str, Rgb, Rgb]  # a character, its colour, and that behind it
 
 RESET = "\x1b[0m"
 _CUBE = (0, 95, 135, 175, 215, 255)  # the steps of xterm's 6x6x6 cube, colours 16 to 231
@@ -14,6 +16,16 @@ def sgr(ink: Rgb, paper: Rgb, colours: int) -> str:
     if colours > 256:
         return "\x1b[38;2;{};{};{};48;2;{};{};{}m".format(*ink, *paper)
     return f"\x1b[38;5;{nearest_of_256(ink)};48;5;{nearest_of_256(paper)}m"
+
+
+def painted(cells: Iterable[Cell], colours: int) -> str:
+    """Return a line of cells, in 256 or 2**24 colours."""
+    parts, last = [], ""
+    for character, ink, paper in cells:
+        style = sgr(ink, paper, colours)
+        parts.append(character if style == last else style + character)
+        last = style
+    return "".join(parts) + RESET
 
 
 @lru_cache(maxsize=65536)

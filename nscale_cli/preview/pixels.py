@@ -25,8 +25,8 @@ _UNDRAWN = 255  # the one sixel colour that is not sent: the terminal's backgrou
 
 def kitty(picture: "Image.Image", canvas: Canvas) -> list[str]:
     """Return the escape sequences that place the picture at the cursor."""
-    columns, rows = _cells(picture, canvas)
-    payload = standard_b64encode(_encoded(_sized(picture, canvas, columns, rows), "png")).decode()
+    shown, columns, rows = _fitted(picture, canvas)
+    payload = standard_b64encode(_encoded(shown, "png")).decode()
     chunks = [payload[at : at + _KITTY_CHUNK] for at in range(0, len(payload), _KITTY_CHUNK)]
     parts = []
     for number, chunk in enumerate(chunks):
@@ -38,8 +38,7 @@ def kitty(picture: "Image.Image", canvas: Canvas) -> list[str]:
 
 def iterm2(picture: "Image.Image", canvas: Canvas) -> list[str]:
     """Return the escape sequence that shows the picture at the cursor."""
-    columns, rows = _cells(picture, canvas)
-    shown = _sized(picture, canvas, columns, rows)
+    shown, columns, rows = _fitted(picture, canvas)
     data = _encoded(shown, "jpeg" if shown.mode == "RGB" else "png")
     payload = standard_b64encode(data).decode()
     keys = f"inline=1;size={len(data)};width={columns};height={rows};preserveAspectRatio=1"
@@ -57,8 +56,8 @@ def _at_the_cursor(sequence: str, rows: int) -> list[str]:
 
 def sixel(picture: "Image.Image", canvas: Canvas) -> list[str]:
     """Return the sixel picture; the cursor ends below it."""
-    columns, rows = _cells(picture, canvas)
-    indexed = _indexed(_sized(picture, canvas, columns, rows))
+    shown, _, _ = _fitted(picture, canvas)
+    indexed = _indexed(shown)
     palette = indexed.getpalette() or []
     colours = "".join(
         f"#{number};2;" + ";".join(str(round(value * 100 / 255)) for value in palette[at : at + 3])
@@ -72,10 +71,7 @@ def _indexed(picture: "Image.Image") -> "Image.Image":
     """Return the picture in 255 colours of its own, and _UNDRAWN where it is transparent."""
     from PIL import Image, ImageOps
 
-    scale = (_MAX_SIXEL_PIXELS / (picture.width * picture.height)) ** 0.5
-    if scale < 1:
-        size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-        picture = shrink(picture, *size)
+    picture = _reduced(picture, (_MAX_SIXEL_PIXELS / (picture.width * picture.height)) ** 0.5)
     indexed = picture.convert("RGB").quantize(
         _UNDRAWN, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
     )
@@ -132,18 +128,18 @@ def strip(pictures: Sequence["Image.Image"], canvas: Canvas, columns: int) -> "I
     return result
 
 
-def _cells(picture: "Image.Image", canvas: Canvas) -> tuple[int, int]:
-    width = (canvas.cell_pixels or _DEFAULT_CELL_PIXELS)[0]
-    return canvas.cells_for(*picture.size, pixels_per_column=width)
-
-
-def _sized(picture: "Image.Image", canvas: Canvas, columns: int, rows: int) -> "Image.Image":
-    """Return the picture with no more pixels than the cells have."""
+def _fitted(picture: "Image.Image", canvas: Canvas) -> tuple["Image.Image", int, int]:
+    """Return the picture with no more pixels than its cells have, their columns, and their rows."""
     width, height = canvas.cell_pixels or _DEFAULT_CELL_PIXELS
-    target = (columns * width, rows * height)
-    scale = min(target[0] / picture.width, target[1] / picture.height, 1)
-    if scale == 1:
-        return picture.copy()
+    columns, rows = canvas.cells_for(*picture.size, pixels_per_column=width)
+    scale = min(columns * width / picture.width, rows * height / picture.height)
+    return _reduced(picture, scale), columns, rows
+
+
+def _reduced(picture: "Image.Image", scale: float) -> "Image.Image":
+    """Return the picture at that scale; one that would be enlarged is returned as it is."""
+    if scale >= 1:
+        return picture
     return shrink(
         picture, max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     )

@@ -45,7 +45,6 @@ class Query:
     def __init__(
         self, device: str = "/dev/tty", *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """Begin; do not wait."""
         self._device, self._monotonic = device, monotonic
         self._start = monotonic()
         self._answers = TerminalCapabilities()

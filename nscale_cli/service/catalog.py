@@ -145,11 +145,10 @@ def age(listed: ModelList, now: datetime) -> str:
 def _ask(client: "Client", connection: "Connection", now: datetime) -> "Reply":
     """Return the service's reply of success; raise what went wrong, of which nothing is billed."""
     from nscale_cli.service.replies import error_in, what_it_lacks
-    from nscale_cli.service.request_state import RequestState
 
     seconds = min(connection.timeout_seconds, MAX_QUERY_SECONDS)
     try:
-        reply = client.list_models(RequestState(), timeout_seconds=seconds)
+        reply = client.list_models(timeout_seconds=seconds)
         refusal = error_in(reply, connection, model="", now=now)
         if refusal is not None:
             raise refusal

@@ -16,6 +16,7 @@ from nscale_cli.request import ImageRequest
 from nscale_cli.service import lazy_types
 from nscale_cli.service.content_encodings import decompress
 from nscale_cli.service.replies import Reply
+from nscale_cli.service.reply_stream import MAX_TEXT_BYTES, too_large
 from nscale_cli.service.request_state import RequestState
 from nscale_cli.service.transport_errors import construction_error, timeout_error, transport_error
 from nscale_cli.terminal.time import run_with_timeout
@@ -94,15 +95,16 @@ class Client:
 
         return self._run(call, state)
 
-    def list_models(self, state: RequestState, *, timeout_seconds: float) -> Reply:
+    def list_models(self, *, timeout_seconds: float) -> Reply:
         """Ask for the list of models and return the answer, whatever its status.
 
         `timeout_seconds` bounds the whole request, in a thread that is left behind after that.
         """
+        state = RequestState()
 
         def call() -> None:
             with self._sdk.models.with_streaming_response.list(extra_headers=_PLAIN) as response:
-                _take(state, response.http_response)
+                state.reply = _read_whole(response.http_response)
 
         try:
             return run_with_timeout(timeout_seconds, lambda: self._run(call, state))
@@ -206,10 +208,25 @@ def _build_sdk(
 def _take(state: RequestState, response: "httpx2.Response") -> None:
     # Raw, so that a reply that cannot be unpacked is kept, and a small one cannot become huge.
     reply, sink = _reply(response, b""), state.sink
+    assert sink is not None
     sink.begin(reply, response.headers.get("content-encoding", ""))
     for chunk in response.iter_raw():
         sink.feed(chunk)
     state.reply = replace(reply, body=sink.finish())
+
+
+def _read_whole(response: "httpx2.Response") -> Reply:
+    """Return a reply that is small, unpacked; raise ServiceFailed where it is not."""
+    packed = bytearray()
+    for chunk in response.iter_raw():
+        packed += chunk
+        if len(packed) > MAX_TEXT_BYTES:
+            raise too_large(MAX_TEXT_BYTES)
+    content_encodings = response.headers.get("content-encoding", "")
+    body = decompress(packed, content_encodings, limit=MAX_TEXT_BYTES + 1)
+    if len(body) > MAX_TEXT_BYTES:
+        raise too_large(MAX_TEXT_BYTES)
+    return _reply(response, body)
 
 
 def _reply(response: "httpx2.Response", body: bytes | bytearray) -> Reply:

@@ -77,7 +77,6 @@ class ContentDecoder:
     """
 
     def __init__(self, content_encodings: str) -> None:
-        """Begin with nothing."""
         names = [name.strip() for name in content_encodings.lower().split(",")]
         self._layers = [_Layer() for name in reversed(names) if name in _KNOWN]
         self.damaged = False

@@ -8,7 +8,7 @@ from contextlib import suppress
 from mmap import mmap
 
 from nscale_cli.redact import excerpt
-from nscale_cli.request import GeneratedImage, Size
+from nscale_cli.request import Size
 from nscale_cli.values import frozen
 
 Buffer = bytes | bytearray | mmap
@@ -23,11 +23,11 @@ _URL_SAFE = str.maketrans("-_", "+/")
 
 
 @frozen
-class InvalidItem:
-    """An item of the reply that is no image: why, and its bytes or its address if it had any."""
+class Item:
+    """One item of a reply: its bytes, or why it has none, and the address that it came as."""
 
-    reason: str
     data: bytes | None = None
+    reason: str = ""
     url: str | None = None
 
 
@@ -48,39 +48,28 @@ def items_in(document: object) -> list[object]:
     return items if isinstance(items, list) else []
 
 
-def images_in(document: object) -> list[GeneratedImage | InvalidItem]:
-    """Return what a reply's `data` holds, in order."""
-    return [decode_item(item) for item in items_in(document)]
-
-
-def decode_item(item: object) -> GeneratedImage | InvalidItem:
-    """Return the image that one item of a reply holds, or why it holds none."""
+def decode_item(item: object) -> Item:
+    """Return the bytes that one item of a reply holds, an image or not, or why it holds none."""
     text = item.get("b64_json") if isinstance(item, dict) else None
     if not isinstance(text, str) or not text.strip():
         url = item.get("url") if isinstance(item, dict) else None
         if isinstance(url, str) and DATA_PREFIX.match(url[:256]):
             return _decode_text(url)
         if isinstance(url, str):
-            return InvalidItem(
+            return Item(
                 reason=f"it came as an address, which nscale does not fetch: {excerpt(url)}",
                 url=url,
             )
-        return InvalidItem(reason="it holds no image data")
+        return Item(reason="it holds no image data")
     return _decode_text(text)
 
 
-def _decode_text(text: str) -> GeneratedImage | InvalidItem:
+def _decode_text(text: str) -> Item:
     try:
         data = decode_base64(text)
     except ValueError:
-        return InvalidItem(reason="its image data is not valid base64")
-    if not data:
-        return InvalidItem(reason="it holds no image data")
-    image_format, size = sniff(data)
-    reason = flaw_of(data, image_format)
-    if reason is not None or image_format is None:
-        return InvalidItem(reason=reason or "", data=data)
-    return GeneratedImage(data=data, format=image_format, size=size)
+        return Item(reason="its image data is not valid base64")
+    return Item(data=data) if data else Item(reason="it holds no image data")
 
 
 def decode_base64(text: str) -> bytes:

@@ -11,8 +11,7 @@ import ssl
 from urllib.parse import urlsplit
 
 from nscale_cli.redact import excerpt
-from nscale_cli.request import GeneratedImage
-from nscale_cli.service.decode import InvalidItem, flaw_of, sniff
+from nscale_cli.service.decode import Item
 from nscale_cli.terminal.time import run_with_timeout
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -27,18 +26,13 @@ class _NotFetched(Exception):
     """The text says why."""
 
 
-def fetch_image(url: str) -> GeneratedImage | InvalidItem:
-    """Return the image at `url`, or the reason why there is none; never raises."""
+def fetch_image(url: str) -> Item:
+    """Return the bytes at `url`, an image or not, or why there are none; never raises."""
     try:
-        data = run_with_timeout(MAX_SECONDS, lambda: _fetch(url))
+        return Item(data=run_with_timeout(MAX_SECONDS, lambda: _fetch(url)))
     except Exception as error:  # whatever a stranger's server brings about
         reason = excerpt(getattr(error, "strerror", None) or str(error) or type(error).__name__)
-        return InvalidItem(reason=f"{excerpt(url)} was not fetched: {reason}")
-    image_format, size = sniff(data)
-    flaw = flaw_of(data, image_format)
-    if flaw is not None or image_format is None:
-        return InvalidItem(reason=f"it came from {excerpt(url)}, and {flaw}", data=data)
-    return GeneratedImage(data=data, format=image_format, size=size)
+        return Item(reason=f"{excerpt(url)} was not fetched: {reason}")
 
 
 def _fetch(url: str) -> bytes:

@@ -13,19 +13,17 @@ from importlib import import_module
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 SWITCH = "NSCALE_LAZY_TYPES"
 _ROOT = "openai.types"
 
 
-class _Export:
+class _Export(NamedTuple):
     """A name in a module of the package that is not imported yet."""
 
-    __slots__ = ("module", "name")
-
-    def __init__(self, module: str, name: str) -> None:
-        self.module, self.name = module, name
+    module: str
+    name: str
 
 
 class _Noted:

@@ -77,11 +77,8 @@ def looks_like_images(model_id: str) -> bool:
     holds the name of a family of image models (FLUX, Stable Diffusion, SDXL and others). It can
     be wrong either way, and is never shown as a fact.
     """
-    return model_id in KNOWN_MODELS or _names_a_family(model_id)
-
-
-def _names_a_family(model_id: str) -> bool:
-    return _FAMILIES.search(model_id.lower().replace("_", "-")) is not None
+    words = model_id.lower().replace("_", "-")
+    return model_id in KNOWN_MODELS or _FAMILIES.search(words) is not None
 
 
 def models_in(body: bytes | bytearray, redactor: Redactor) -> tuple[Model, ...] | None:

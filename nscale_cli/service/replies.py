@@ -19,7 +19,7 @@ from nscale_cli.errors import (
     ServiceFailed,
 )
 from nscale_cli.redact import Redactor, excerpt
-from nscale_cli.service.decode import images_in, parse_json
+from nscale_cli.service.decode import items_in, parse_json
 from nscale_cli.service.transport_errors import check_usage
 from nscale_cli.values import frozen
 
@@ -107,7 +107,7 @@ def error_in(
     complaint = _complaint(reply.body, redactor)
     error: NscaleError
     if succeeded:
-        if not complaint.lacks_credit or images_in(parse_json(reply.body)):
+        if not complaint.lacks_credit or items_in(parse_json(reply.body)):
             return None
         error = _no_credit(complaint)
     else:

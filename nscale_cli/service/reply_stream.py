@@ -15,13 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nscale_cli.errors import ServiceFailed
-from nscale_cli.service.decode import (
-    DATA_PREFIX,
-    decode_base64,
-    decode_plain,
-    items_in,
-    parse_json,
-)
+from nscale_cli.service.decode import DATA_PREFIX, decode_base64, decode_plain, items_in, parse_json
 
 MAX_TEXT_BYTES = 128 * 1024 * 1024  # of what is no image, and waits in memory
 MAX_REPLY_BYTES = 2 * 1024 * 1024 * 1024
@@ -144,7 +138,6 @@ class ReplyStream:
     """
 
     def __init__(self, receiver: Receiver, *, max_items: int) -> None:
-        """Begin with nothing."""
         self.byte_count = 0
         self.ends_well = self.is_short = False
         self._receiver, self._max_items = receiver, max_items

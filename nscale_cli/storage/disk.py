@@ -40,6 +40,14 @@ def read_bounded(path: Path, limit: int, *, wait_seconds: float = 0.0) -> bytes:
         os.close(descriptor)
 
 
+def is_at(path: Path, state: os.stat_result) -> bool:
+    """Return whether at `path` is the file that `state` is of."""
+    try:
+        return os.path.samestat(path.stat(), state)
+    except FileNotFoundError:
+        return False
+
+
 def _wait(descriptor: int, deadline: float) -> None:
     """Return when there is something to read, or the end; raise OSError after the deadline."""
     readable, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))

@@ -88,7 +88,6 @@ class History:
         warn: Callable[[str], None] = lambda _: None,
         patience_seconds: float = 5,
     ) -> None:
-        """Know where the file is; nothing is opened or made yet."""
         self.path = path
         self._home = home
         self._database = Database(path, warn=warn, patience_seconds=patience_seconds)
@@ -151,11 +150,8 @@ class History:
         """Return how many entries there are."""
         if not self.exists:
             return 0
-        return self._database.run(
-            lambda connection: int(
-                connection.execute("SELECT count(*) FROM images").fetchone()[0],
-            )
-        )
+        query = "SELECT count(*) FROM images"
+        return self._database.run(lambda connection: int(connection.execute(query).fetchone()[0]))
 
     def clear(self, *, entry_id: int | None = None, before: datetime | None = None) -> int:
         """Remove one entry, those from before a moment, or all; return how many.

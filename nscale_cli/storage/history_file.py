@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nscale_cli.errors import HistoryUnavailable
 from nscale_cli.redact import excerpt
-from nscale_cli.storage.disk import CREATE, OWNER_ONLY
+from nscale_cli.storage.disk import CREATE, OWNER_ONLY, is_at
 from nscale_cli.storage.private_files import locked
 
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ class Database:
     def __init__(
         self, path: Path, *, warn: Callable[[str], None], patience_seconds: float = 5
     ) -> None:
-        """Know where the file is; nothing is opened or made yet."""
         self.path = path
         self._warn = warn
         self._patience_seconds = patience_seconds
@@ -142,7 +141,7 @@ class Database:
         """Rename the damaged file, unless another process has done so meanwhile."""
         self.close()
         with locked(self.path):
-            if not _is_still(self.path, self._opened):
+            if self._opened is None or not is_at(self.path, self._opened):
                 return
             aside = _set_aside(self.path)
         self._warn(f"the history was damaged; it is set aside as {aside}, and a new one begun")
@@ -242,14 +241,6 @@ def _version(connection: "sqlite3.Connection", path: Path) -> int:
 def is_damage(error: Exception) -> bool:
     """Return whether SQLite says that what the file holds makes no sense."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE_CODES
-
-
-def _is_still(path: Path, opened: os.stat_result | None) -> bool:
-    """Return whether at `path` is the file that was opened."""
-    try:
-        return opened is not None and os.path.samestat(opened, path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _set_aside(path: Path) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nscale_cli.storage.disk import OWNER_ONLY
+from nscale_cli.storage.disk import OWNER_ONLY, is_at
 
 _MAX_OWNER_BYTES = 100
 _TRIES, _PAUSE_SECONDS = 3, 0.02
@@ -19,7 +19,6 @@ class Locked(Exception):
     """Another process holds the lock; `owner` is what it wrote about itself, or empty."""
 
     def __init__(self, owner: str) -> None:
-        """Remember who it is."""
         super().__init__(owner)
         self.owner = owner
 
@@ -36,7 +35,7 @@ def locked(path: Path, *, owner: str) -> Iterator[None]:
         while True:
             if not _take_soon(descriptor):
                 raise Locked(_read(descriptor))
-            if _is_at(path, descriptor):
+            if is_at(path, os.fstat(descriptor)):
                 break
             # Its last owner removed it between our opening and our taking it.
             os.close(descriptor)
@@ -51,13 +50,6 @@ def locked(path: Path, *, owner: str) -> Iterator[None]:
 
 def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), OWNER_ONLY)
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
 
 
 def owner_of(path: Path) -> str | None:

@@ -23,6 +23,7 @@ _FIELDS = ("slug", "model", "size", "index", "date", "time", "hash", "ext")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
 _BLANK_LETTERS = "\u115f\u1160\u3164\uffa0"  # Hangul fillers: letters that show as nothing
 _LOOKS_HASHED = re.compile(r"-[0-9a-f]{8}$")
+_UNKNOWN = "\x00"  # stands for what only the image tells: no path holds a NUL
 _MAX_SLUG_BYTES = 80
 _MAX_NAME_BYTES = 255
 _MAX_PATH_BYTES = 4000  # Linux takes 4095; a temporary file's name must fit as well
@@ -98,9 +99,8 @@ class Target:
 
     def known_directory(self, index: int) -> Path:
         """Return the directory of image `index`, as far as it is known before the image is."""
-        unknown = "\x00"  # no path holds a NUL, so it can stand for what only the image tells
-        directory = self.path(index=index, image_format="png", sha256=unknown).parent
-        while unknown in str(directory):
+        directory = self.path(index=index, image_format="png", sha256=_UNKNOWN).parent
+        while _UNKNOWN in str(directory):
             directory = directory.parent
         return directory
 
@@ -119,12 +119,11 @@ class Target:
 
     def expected(self, count: int) -> list[str]:
         """Return the paths as far as they are known before the images are, for --dry-run."""
-        unknown = "\x00"  # no path holds a NUL, so it can stand for what only the image tells
         paths = [
-            str(self.path(index=index, image_format="png", sha256=unknown))
+            str(self.path(index=index, image_format="png", sha256=_UNKNOWN))
             for index in range(1, count + 1)
         ]
-        return [path.replace(unknown, "{hash}") for path in paths]
+        return [path.replace(_UNKNOWN, "{hash}") for path in paths]
 
 
 def plan(output: str | None, request: ImageRequest, *, cwd: Path, now: datetime) -> Target:

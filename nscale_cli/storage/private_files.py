@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from nscale_cli.errors import ConfigurationError
+from nscale_cli.redact import excerpt
 from nscale_cli.storage.disk import CREATE, OWNER_ONLY, write_whole
 from nscale_cli.storage.lock import take
 
@@ -60,6 +62,18 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)  # which also gives the lock back
+
+
+@contextlib.contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Hold the file as `locked` does; raise ConfigurationError where it cannot be written."""
+    try:
+        with locked(path):
+            yield
+    except OSError as error:
+        raise ConfigurationError(
+            f"{excerpt(str(path))} cannot be written: {error.strerror}"
+        ) from None
 
 
 def _wait_for_lock(descriptor: int) -> None:

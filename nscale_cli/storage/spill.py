@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sqlite3 import Cursor
@@ -18,7 +17,6 @@ class SpilledMap:
     """
 
     def __init__(self) -> None:
-        """Start empty."""
         import sqlite3
 
         # A database without a name is private, and SQLite removes its file however this ends.
@@ -27,19 +25,6 @@ class SpilledMap:
             self._database.execute(f"PRAGMA {pragma}")
         self._database.execute("CREATE TABLE entries (key PRIMARY KEY, value) WITHOUT ROWID")
         self._database.execute("BEGIN")  # and never ended: there is nothing to keep
-
-    def __enter__(self) -> Self:
-        """Use it until the context is left."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Forget everything."""
-        self.close()
 
     def close(self) -> None:
         """Forget everything, and give the disk's room back."""
@@ -52,7 +37,6 @@ class SpilledMap:
         return None if row is None else str(row[0])
 
     def __setitem__(self, key: str, value: str) -> None:
-        """Set the value of `key`."""
         self._execute("INSERT OR REPLACE INTO entries VALUES (?, ?)", key, value)
 
     def items(self) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,6 @@ class Interrupted(BaseException):
     """A signal asks the program to end. Not an Exception, so that no library swallows it."""
 
     def __init__(self, signal_number: int) -> None:
-        """Remember which signal it was."""
         super().__init__(signal_number)
         self.signal_number = signal_number
 
@@ -42,7 +41,6 @@ class Interrupts:
     """The signals of one run: raised as `Interrupted`, or kept until the paid image is safe."""
 
     def __init__(self) -> None:
-        """Start with signals that act at once."""
         self._on_hold: Callable[[int], None] | None = None
         self._firmly = False
         self._pending: int | None = None

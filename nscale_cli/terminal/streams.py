@@ -45,7 +45,6 @@ class Terminal:
         stderr: Stream | None,
         env: Mapping[str, str],
     ) -> None:
-        """Take the streams; nothing is written yet."""
         self.env = env
         self.quiet = False
         self.debugging = False

@@ -18,8 +18,7 @@ from PIL import Image
 from nscale_cli.connection import ApiKey, Connection
 from nscale_cli.errors import ExitCode
 from nscale_cli.jobs.collect import ReplySink
-from nscale_cli.jobs.job import Job
-from nscale_cli.jobs.result import GenerateResult
+from nscale_cli.jobs.job import Job, JobResult
 from nscale_cli.jobs.save import Store
 from nscale_cli.output.images import Generated
 from nscale_cli.output.result import report
@@ -299,20 +298,20 @@ def test_no_reply_is_a_bug(document: object, count: int) -> None:
             write_answer=terminal.write_answer,
             warn=terminal.warn,
         )
-        sink = ReplySink(Job(id="1", request=request, target=target), store)
+        job = Job(id="1", request=request, target=target)
+        sink = ReplySink(job, store)
         sink.begin(reply)
         sink.feed(reply.body)
         assert sink.finish() == reply.body
         collected = sink.collected()
-        result = GenerateResult(
-            request=request,
-            images=collected.images,
-            problems=collected.errors,
-            elapsed_seconds=1.0,
+        result = JobResult(job=job, images=collected.images, errors=collected.errors)
+        generated = Generated(
+            made=result,
             base_url="http://127.0.0.1/v1",
             usd_per_megapixel=None,
+            cwd=Path(folder),
         )
-        report(Generated(made=result, cwd=Path(folder)), terminal, as_json=True)
+        report(generated, terminal, as_json=True)
         files = [path.read_bytes() for path in Path(folder).iterdir()]
     assert result.exit_code in (ExitCode.OK, ExitCode.UNUSABLE_REPLY, ExitCode.INCOMPLETE)
     assert files

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from nscale_cli.jobs import buyer
+from nscale_cli.jobs.buyer import Buyer
 from tests.conftest import KEY, Cli, Outcome, Program, require_command
 from tests.faults.conftest import as_base64, good_reply, png, reply_of
 from tests.faults.raw_server import Connection, RawServer, Script, answers, response
@@ -207,7 +207,7 @@ def test_an_internal_failure_shows_no_key(
         raised.append(failure)
         raise failure(f"Illegal header value b'Bearer {KEY}'")
 
-    monkeypatch.setattr(buyer, "buy", fail)
+    monkeypatch.setattr(Buyer, "_buy", fail)
     outcome = buy(raw, "--debug")
 
     assert outcome.exit_code == 1

@@ -60,7 +60,7 @@ def test_kitty_gets_the_picture_losslessly(size: tuple[int, int]) -> None:
     assert len(lines) == cells[1]
     shown = Image.open(io.BytesIO(base64.b64decode("".join(data for _, data in chunks))))
     assert shown.format == "PNG"
-    expected = pixels._sized(picture(*size), CANVAS, *cells)
+    expected = pixels._fitted(picture(*size), CANVAS)[0]
     assert shown.tobytes() == expected.tobytes()
     assert shown.width <= min(size[0], 800) and shown.height <= min(size[1], 720)
 
@@ -80,7 +80,7 @@ def test_iterm2_gets_a_jpeg_of_the_stated_size(size: tuple[int, int]) -> None:
     assert cells == CANVAS.cells_for(*size, pixels_per_column=10)
     shown = Image.open(io.BytesIO(data))
     assert shown.format == "JPEG"
-    assert difference(pixels._sized(picture(*size), CANVAS, *cells), shown) < 12
+    assert difference(pixels._fitted(picture(*size), CANVAS)[0], shown) < 12
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -11,10 +11,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from nscale_cli.request import GeneratedImage, Size
-from nscale_cli.service.decode import InvalidItem, decode_base64, images_in, parse_json, sniff
+from nscale_cli.request import Size
+from nscale_cli.service.decode import (
+    Item,
+    decode_base64,
+    decode_item,
+    flaw_of,
+    items_in,
+    parse_json,
+    sniff,
+)
 
-NO_DATA = InvalidItem(reason="it holds no image data")
+NO_DATA = Item(reason="it holds no image data")
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -182,13 +190,9 @@ def item(data: bytes) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (item(PNG), GeneratedImage(data=PNG, format="png", size=Size(width=37, height=23))),
-        (item(PNG[:9]), InvalidItem(reason="its PNG is cut off", data=PNG[:9])),
-        (
-            item(b"GIF89a"),
-            InvalidItem(reason="its bytes are not PNG, JPEG or WebP", data=b"GIF89a"),
-        ),
-        ({"b64_json": "*"}, InvalidItem(reason="its image data is not valid base64")),
+        (item(PNG), Item(data=PNG)),
+        (item(b"GIF89a"), Item(data=b"GIF89a")),
+        ({"b64_json": "*"}, Item(reason="its image data is not valid base64")),
         ({"b64_json": ""}, NO_DATA),
         ({"b64_json": " \n"}, NO_DATA),
         ({"b64_json": "data:image/png;base64,"}, NO_DATA),
@@ -199,14 +203,14 @@ def item(data: bytes) -> dict[str, str]:
         *((found, NO_DATA) for found in ({}, None, "text", 7, [])),
         (
             {"b64_json": None, "url": "http://x/\x1b[2J"},
-            InvalidItem(
+            Item(
                 reason=r"it came as an address, which nscale does not fetch: http://x/\x1b[2J",
                 url="http://x/\x1b[2J",
             ),
         ),
         (
             {"url": "http://" + "x" * 5_000_000},
-            InvalidItem(
+            Item(
                 reason="it came as an address, which nscale does not fetch: http://"
                 + "x" * 490
                 + "...",
@@ -215,39 +219,46 @@ def item(data: bytes) -> dict[str, str]:
         ),
     ],
 )
-def test_item_of_a_reply_becomes_an_image_or_a_reason(
-    found: object, expected: GeneratedImage | InvalidItem
-) -> None:
-    """What is no image says why, and keeps its bytes if it had any."""
-    assert images_in({"data": [found]}) == [expected]
+def test_item_of_a_reply_becomes_bytes_or_a_reason(found: object, expected: Item) -> None:
+    """What holds no bytes says why."""
+    assert decode_item(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "flaw"),
+    [
+        (PNG, None),
+        (PNG[:9], "its PNG is cut off"),
+        (b"GIF89a", "its bytes are not PNG, JPEG or WebP"),
+    ],
+)
+def test_what_is_no_whole_image_says_why(data: bytes, flaw: str | None) -> None:
+    """Before it gets the name of one."""
+    assert flaw_of(data, sniff(data)[0]) == flaw
 
 
 def test_image_beside_other_fields_wins_over_an_address() -> None:
     """An item may hold both; the bytes are what was paid for."""
-    [image] = images_in({"data": [item(PNG) | {"url": "http://x/", "revised_prompt": "y"}]})
-    assert isinstance(image, GeneratedImage)
+    found = item(PNG) | {"url": "http://x/", "revised_prompt": "y"}
+    assert decode_item(found) == Item(data=PNG)
 
 
 def test_every_item_is_returned_in_order() -> None:
     """A bad item hides none of the good ones."""
-    found = images_in({"data": [item(PNG), None, item(b"x"), item(PNG)]})
-    assert [type(entry) for entry in found] == [
-        GeneratedImage,
-        InvalidItem,
-        InvalidItem,
-        GeneratedImage,
-    ]
+    items = [item(PNG), None, item(b"x"), item(PNG)]
+    assert items_in({"data": items}) == items
+    assert [decode_item(each).data for each in items] == [PNG, None, b"x", PNG]
 
 
 def test_single_item_need_not_be_in_a_list() -> None:
     """Some servers send the object itself."""
-    assert images_in({"data": item(PNG)}) == images_in({"data": [item(PNG)]})
+    assert items_in({"data": item(PNG)}) == items_in({"data": [item(PNG)]}) == [item(PNG)]
 
 
 @pytest.mark.parametrize("data", [None, "text", 7, True, [], 1.5])
 def test_reply_without_items_holds_no_images(data: object) -> None:
     """Whatever stands in the place of the items."""
-    assert images_in({"data": data}) == []
+    assert items_in({"data": data}) == []
 
 
 @pytest.mark.slow
@@ -257,4 +268,4 @@ def test_reply_without_items_holds_no_images(data: object) -> None:
 def test_looking_for_images_never_fails(document: object) -> None:
     """Whatever JSON a server sends, it is searched to its end."""
     for value in (document, {"data": document}, {"data": [document, {"b64_json": document}]}):
-        assert all(isinstance(entry, GeneratedImage | InvalidItem) for entry in images_in(value))
+        assert all(isinstance(decode_item(entry), Item) for entry in items_in(value))

@@ -11,9 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nscale_cli.errors import ServiceFailed
-from nscale_cli.request import GeneratedImage
 from nscale_cli.service import reply_stream
-from nscale_cli.service.decode import decode_item, images_in, parse_json
+from nscale_cli.service.decode import decode_item, items_in, parse_json
 from nscale_cli.service.reply_stream import HANDED_ON, ReplyStream
 from tests.faults.reply_shapes import SHAPES
 
@@ -92,17 +91,12 @@ def found_in(taken: Taken, stream: ReplyStream) -> list[object]:
 def decoded(item: object) -> object:
     """Return an item's bytes, or the reason why it has none."""
     found = decode_item(item)
-    if isinstance(found, GeneratedImage):
-        return found.data
     return found.reason if found.data is None else found.data
 
 
 def expected_in(body: bytes) -> list[object]:
     """Return all that a reply holds, read as a whole."""
-    return [
-        found.data if isinstance(found, GeneratedImage) or found.data is not None else found.reason
-        for found in images_in(parse_json(body))
-    ]
+    return [decoded(item) for item in items_in(parse_json(body))]
 
 
 @pytest.mark.parametrize("size", [1, 7, 4096, None, 10_000_000])

@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from contextlib import closing
 
 from nscale_cli.storage.spill import SpilledMap
 
 
 def test_it_is_a_mapping_of_text() -> None:
     """What was set last is what is there."""
-    with SpilledMap() as spilled:
+    with closing(SpilledMap()) as spilled:
         spilled["b"] = "1"
         spilled["a"] = "é\x00"
         spilled["b"] = "2"

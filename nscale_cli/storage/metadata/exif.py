@@ -1,6 +1,7 @@
 """The few texts of an Exif block that tell how a picture was made (TIFF 6.0; CIPA DC-008)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from nscale_cli.storage.metadata.blocks import MAX_TEXT_BYTES
 
@@ -11,47 +12,41 @@ _MAX_ENTRIES = 500  # of a directory; no camera writes a hundred
 _ENTRY_BYTES = 12
 _SIZES = {1: 1, 2: 1, 4: 4, 7: 1}  # BYTE, ASCII, LONG, UNDEFINED: the kinds that matter here
 _CODE_BYTES = 8
+Order = Literal["little", "big"]
+_ORDERS: Mapping[bytes, Order] = {b"II*\0": "little", b"MM\0*": "big"}
 
 
 def texts_of(data: bytes) -> dict[int, str]:
     """Return the texts of a block, by their tags; none where it makes no sense."""
-    order = {b"II*\0": "little", b"MM\0*": "big"}.get(data[:4])
+    order = _ORDERS.get(data[:4])
     if order is None:
         return {}
-    reader = _Reader(data, little=order == "little")
-    found = dict(reader.directory(reader.number(4, 4)))
+    found = dict(_directory(data, _number(data, 4, 4, order), order))
     if len(pointer := found.pop(_EXIF_POINTER, b"")) == 4:
         # One step, and no further: a directory that leads back to itself is read twice at most.
-        nested = dict(reader.directory(int.from_bytes(pointer, order)))  # type: ignore[arg-type]
+        nested = dict(_directory(data, int.from_bytes(pointer, order), order))
         nested.pop(_EXIF_POINTER, None)
         found = nested | found
     texts = {tag: _text(tag, value, order) for tag, value in found.items()}
     return {tag: text for tag, text in texts.items() if text}
 
 
-class _Reader:
-    """Reads numbers and directories; whatever lies outside the block is empty."""
+def _number(data: bytes, start: int, size: int, order: Order) -> int:
+    """Return an unsigned number; what lies outside of the block is empty."""
+    return int.from_bytes(data[start : start + size], order)
 
-    def __init__(self, data: bytes, *, little: bool) -> None:
-        self._data = data
-        self._little = little
 
-    def number(self, start: int, size: int) -> int:
-        """Return an unsigned number of `size` bytes."""
-        data = self._data[start : start + size]
-        return int.from_bytes(data, "little" if self._little else "big")
-
-    def directory(self, start: int) -> Iterator[tuple[int, bytes]]:
-        """Yield the entries that are wanted: the tag, and its value as bytes."""
-        for index in range(min(self.number(start, 2), _MAX_ENTRIES)):
-            place = start + 2 + index * _ENTRY_BYTES
-            tag, kind = self.number(place, 2), self.number(place + 2, 2)
-            if tag not in (*_WANTED, _EXIF_POINTER) or kind not in _SIZES:
-                continue
-            size = self.number(place + 4, 4) * _SIZES[kind]
-            if size > 4:
-                place = self.number(place + 8, 4) - 8
-            yield tag, self._data[place + 8 : place + 8 + min(size, MAX_TEXT_BYTES)]
+def _directory(data: bytes, start: int, order: Order) -> Iterator[tuple[int, bytes]]:
+    """Yield the entries that are wanted: the tag, and its value as bytes."""
+    for index in range(min(_number(data, start, 2, order), _MAX_ENTRIES)):
+        place = start + 2 + index * _ENTRY_BYTES
+        tag, kind = _number(data, place, 2, order), _number(data, place + 2, 2, order)
+        if tag not in (*_WANTED, _EXIF_POINTER) or kind not in _SIZES:
+            continue
+        size = _number(data, place + 4, 4, order) * _SIZES[kind]
+        if size > 4:
+            place = _number(data, place + 8, 4, order) - 8
+        yield tag, data[place + 8 : place + 8 + min(size, MAX_TEXT_BYTES)]
 
 
 def _text(tag: int, value: bytes, order: str) -> str:

@@ -1,6 +1,6 @@
 """The three formats, by their first bytes, and what each can do with metadata."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 from nscale_cli.storage.metadata import jpeg, png, webp
@@ -20,19 +20,16 @@ class Format(Protocol):
         """Return what the file may have been before ours was added, the likeliest first."""
 
 
-FORMATS: Mapping[str, Format] = {"png": png, "jpeg": jpeg, "webp": webp}
-
-
-def format_of(data: bytes) -> str | None:
-    """Return png, jpeg or webp, or None for anything else."""
+def format_of(data: bytes) -> Format | None:
+    """Return the format of a PNG, JPEG or WebP, or None for anything else."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "png"
+        return png
     if data.startswith(b"\xff\xd8\xff"):
-        return "jpeg"
-    return "webp" if data[:4] + data[8:12] == b"RIFFWEBP" else None
+        return jpeg
+    return webp if data[:4] + data[8:12] == b"RIFFWEBP" else None
 
 
 def read_blocks(data: bytes) -> Blocks:
     """Return what a file of any of the formats says; nothing where it is of none."""
     image_format = format_of(data)
-    return Blocks() if image_format is None else FORMATS[image_format].read(data)
+    return image_format.read(data) if image_format else Blocks()

@@ -13,7 +13,7 @@ from nscale_cli.connection import is_loopback
 from nscale_cli.redact import clean
 from nscale_cli.storage.metadata import png, xmp
 from nscale_cli.storage.metadata.blocks import XMP_KEYWORD, CannotHold
-from nscale_cli.storage.metadata.formats import FORMATS, format_of, read_blocks
+from nscale_cli.storage.metadata.formats import format_of, read_blocks
 from nscale_cli.values import frozen
 
 TOOL = f"nscale {__version__}"
@@ -67,7 +67,7 @@ def embedded(data: bytes, origin: Origin, mode: str) -> bytes:
         raise CannotHold("it is neither PNG, JPEG nor WebP")
     packet = xmp.packet(_properties(origin, hashlib.sha256(data).hexdigest(), full=full))
     parameters = _parameters(origin.body) if full else None
-    return FORMATS[image_format].insert(data, packet, parameters)
+    return image_format.insert(data, packet, parameters)
 
 
 def sidecar(data: bytes, origin: Origin, *, with_request: bool) -> bytes:
@@ -88,7 +88,7 @@ def sidecar(data: bytes, origin: Origin, *, with_request: bool) -> bytes:
 def stripped(data: bytes) -> Stripped:
     """Return the file without marks of ours, and whether that is what the service sent."""
     image_format = format_of(data)
-    candidates = [data] if image_format is None else FORMATS[image_format].without(data, _is_ours)
+    candidates = image_format.without(data, _is_ours) if image_format else [data]
     original = xmp.properties_of(read_blocks(data).xmp or b"").get(ORIGINAL_SHA256)
     if original is None:
         return Stripped(data=candidates[0], is_original=None)
