@@ -87,7 +87,14 @@ def make_key(run: Run, chance: Random) -> Key:
         for left, right in (chance.sample(pair, 2) for pair in combinations(ballot.rows, 2))
     ]
     chance.shuffle(pairs)
-    return _sealed(contestants, ballots, pairs, salt=chance.randbytes(_SALT_BYTES).hex())
+    document = {
+        "version": VERSION,
+        "salt": chance.randbytes(_SALT_BYTES).hex(),
+        "contestants": contestants,
+        "ballots": [asdict(ballot) for ballot in ballots],
+        "pairs": [asdict(pair) for pair in pairs],
+    }
+    return read_key(json.dumps(document, indent=1).encode())
 
 
 def read_key(data: bytes) -> Key:
@@ -102,20 +109,6 @@ def read_key(data: bytes) -> Key:
         )
     except (ValueError, TypeError, KeyError):
         raise UsageError("the key of the blind page is damaged") from None
-
-
-def _sealed(
-    contestants: tuple[str, ...], ballots: list[Ballot], pairs: list[Pair], *, salt: str
-) -> Key:
-    document = {
-        "version": VERSION,
-        "salt": salt,
-        "contestants": contestants,
-        "ballots": [asdict(ballot) for ballot in ballots],
-        "pairs": [asdict(pair) for pair in pairs],
-    }
-    data = json.dumps(document, indent=1).encode()
-    return Key(contestants=contestants, ballots=tuple(ballots), pairs=tuple(pairs), data=data)
 
 
 def _contest(run: Run) -> tuple[int, ...]:
