@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from nscale_cli.output.report import summary, words
+from nscale_cli.output.report.album import MAX_ON_PAGE, Shown
 from nscale_cli.output.report.audit import Drift
 from nscale_cli.output.report.blind import Ballot, Key
 from nscale_cli.output.report.cells import Cell, Run, State, readable, readable_lines
 from nscale_cli.output.report.grid import Grid, Span
 from nscale_cli.output.report.pictures import HASH_BITS
-from nscale_cli.output.report.thumbnails import MAX_ON_PAGE, Shown
 from nscale_cli.values import frozen
 
 if TYPE_CHECKING:
