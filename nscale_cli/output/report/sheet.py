@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nscale_cli.output.report.cells import Cell, State
-from nscale_cli.output.report.fonts import OWN_FONT, font
-from nscale_cli.output.report.labels import wrap
+from nscale_cli.output.report.fonts import OWN_FONT, font, wrapped
 from nscale_cli.output.report.pictures import PictureUnreadable
 from nscale_cli.output.report.sheet_layout import MUTED, SMALL, Place, Sheet, Text
 
@@ -56,7 +55,9 @@ def _draw_place(
             _draw_problem(pen, place, str(problem))
             return
         canvas.paste(_fitted(picture, place), (place.x, place.y))
-        pen.rectangle(_outline(place), outline=_EDGE)
+        # Just around it, so that nothing of the picture is hidden.
+        right, bottom = place.x + place.width, place.y + place.height
+        pen.rectangle((place.x - 1, place.y - 1, right, bottom), outline=_EDGE)
 
 
 def _fitted(picture: "Image.Image", place: Place) -> "Image.Image":
@@ -64,11 +65,6 @@ def _fitted(picture: "Image.Image", place: Place) -> "Image.Image":
 
     size = (place.width, place.height)
     return picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)
-
-
-def _outline(place: Place) -> tuple[int, int, int, int]:
-    """Return the box of pixels just around a place, so that nothing of a picture is hidden."""
-    return (place.x - 1, place.y - 1, place.x + place.width, place.y + place.height)
 
 
 def _hatched(place: Place) -> "Image.Image":
@@ -103,7 +99,6 @@ def _draw_text(pen: "ImageDraw.ImageDraw", text: Text) -> None:
 
 def _draw_problem(pen: "ImageDraw.ImageDraw", place: Place, problem: str) -> None:
     face = font(OWN_FONT, SMALL)
-    lines = wrap(problem, place.width - 20, face.getlength)
-    for number, line in enumerate(lines):
+    for number, line in enumerate(wrapped(problem, place.width - 20, OWN_FONT, SMALL)):
         y = place.y + 26 + 20 * number
         pen.text((place.x + 12, y), line, font=face, fill=MUTED, anchor="ls")
