@@ -56,16 +56,11 @@ class Content:
 def pages(grid: Grid, content: Content) -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each page; more than MAX_ON_PAGE pictures need several."""
     parts = _parts(grid)
-    names = [page_name(number) for number in range(len(parts))]
+    names = ["index.html", *(f"index-{number}.html" for number in range(2, len(parts) + 1))]
     whole = _whole(grid, content) | {"pages": names}
     for number, (name, part) in enumerate(zip(names, parts, strict=True)):
         values = whole | _cells(part, content) | {"page": number}
         yield name, render("page", values)
-
-
-def page_name(number: int) -> str:
-    """Return the name of a page, from 0."""
-    return f"index-{number + 1}.html" if number else "index.html"
 
 
 def render(name: str, values: Values) -> str:
