@@ -7,7 +7,7 @@ from dataclasses import replace
 from nscale_cli.errors import UsageError
 from nscale_cli.runs.comparison import KIND, Comparison
 from nscale_cli.runs.journal import read_events
-from nscale_cli.runs.plan import PlanHeader, PlannedRow, RunDirectory, read_header, read_plan
+from nscale_cli.runs.plan import PlanHeader, RunDirectory, read_header, read_plan
 from nscale_cli.runs.planning import digest_of
 from nscale_cli.runs.resume import Action, ResumeOptions, decide
 from nscale_cli.runs.rows import Row
@@ -67,17 +67,13 @@ def _earlier(run: RunDirectory, then: str, now: str) -> Iterator[_Earlier]:
         for planned in read_plan(run):
             digest, _, number = planned.key.rpartition("#")
             service = planned.row.service or then
+            decision = decide(planned, states.get(planned.key), ResumeOptions(), run)
             yield _Earlier(
                 row=replace(planned.row, service="" if service == now else service),
                 digest=digest,
                 number=int(number),
-                done=_is_done(planned, states, run),
+                done=decision.action in (Action.KEEP, Action.LEAVE),
             )
-
-
-def _is_done(planned: PlannedRow, states: RowStates, run: RunDirectory) -> bool:
-    decision = decide(planned, states.get(planned.key), ResumeOptions(), run)
-    return decision.action in (Action.KEEP, Action.LEAVE)
 
 
 def _together(

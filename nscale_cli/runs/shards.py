@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -164,16 +164,10 @@ def owning(run: RunDirectory, shard: Shard) -> Iterator[None]:
             yield
         finally:
             if not (run.plan.exists() or run.journals()):
-                _remove([shard.lock(run)], made)
-
-
-def _remove(files: Iterable[Path], directories: Iterable[Path]) -> None:
-    """Remove what was made for a run that never was, as far as nothing else is in it."""
-    with suppress(OSError):
-        for path in files:
-            path.unlink()
-        for path in directories:
-            path.rmdir()
+                with suppress(OSError):  # what was made for a run that never was
+                    shard.lock(run).unlink()
+                    for path in made:
+                        path.rmdir()  # unless anything else is in it
 
 
 def _require_no_overlap(run: RunDirectory, shard: Shard) -> None:

@@ -128,7 +128,8 @@ class RowStates:
             self._note_sent(history, event)
             self._open[event.row] = history
             if len(self._open) > _MAX_OPEN:
-                self._settle()
+                while self._open:
+                    self._keep(*self._open.popitem())
             return
         if event.kind is EventKind.SAVED:
             self._note_saved(history, event.data)
@@ -138,10 +139,6 @@ class RowStates:
         history.open = False
         self._open.pop(event.row, None)
         self._keep(event.row, history)
-
-    def _settle(self) -> None:
-        while self._open:
-            self._keep(*self._open.popitem())
 
     def _keep(self, key: str, history: RowHistory) -> None:
         self._map[key] = json.dumps([getattr(history, name) for name in _NAMES])
