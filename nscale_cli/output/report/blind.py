@@ -61,12 +61,13 @@ def make_key(run: Run, chance: Random) -> Key:
 
     Raises UsageError where there is nothing to choose between.
     """
-    contestants, groups = _contestants(run), _ballots(run)
+    groups = _ballots(run)
     if not groups:
         raise UsageError(
             "--blind needs two pictures of one prompt to choose between",
             hint="compare two models: -m A -m B",
         )
+    contestants = list(dict.fromkeys(_contestant(run, cell) for cell in run.cells))
     ballots = []
     for cells in groups.values():
         shuffled = chance.sample(cells, len(cells))
@@ -123,10 +124,6 @@ def _contest(run: Run) -> tuple[int, ...]:
 def _contestant(run: Run, cell: Cell) -> str:
     """Return the name of what a cell's picture stands for."""
     return ", ".join(run.axes[n].label(cell.at[n]) for n in reversed(_contest(run)))
-
-
-def _contestants(run: Run) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_contestant(run, cell) for cell in run.cells))
 
 
 def _ballots(run: Run) -> dict[tuple[int, ...], list[Cell]]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from nscale_cli.errors import Billed, ExitCode
+from nscale_cli.errors import Billed
 from nscale_cli.output.report.cells import Axis, Cell, Failure, Kind, Run, State
 from nscale_cli.request import SavedImage, Size
 from nscale_cli.runs.comparison import KIND, shown
@@ -148,18 +148,13 @@ def _cell(row: RowOutcome, directory: RunDirectory, at: tuple[int, ...], *, numb
         )
     if row.code is None:
         return Cell(row=key, at=at, state=State.NOT_SENT, asked=asked)
-    failure = _failure(row, row.code)
-    return Cell(row=key, at=at, state=State.FAILED, asked=asked, failure=failure)
-
-
-def _failure(row: RowOutcome, code: ExitCode) -> Failure:
-    history = row.history
-    return Failure(
-        code=code.label,
+    failure = Failure(
+        code=row.code.label,
         billed=row.billed,
         message=history.message or "the run was cut off before the answer",
         http_status=history.http_status if row.billed is not Billed.YES else None,
     )
+    return Cell(row=key, at=at, state=State.FAILED, asked=asked, failure=failure)
 
 
 def _image(data: Mapping[str, Any], directory: RunDirectory) -> SavedImage:
