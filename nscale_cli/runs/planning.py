@@ -9,12 +9,12 @@ Where rows come from is not this module's affair: a file (`read_rows.py`), or ax
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from filecmp import cmp
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Self
+from typing import IO
 
 from nscale_cli.errors import UsageError
 from nscale_cli.redact import excerpt
@@ -82,7 +82,7 @@ def write_plan(
     it counts. A `trial` is where a plan goes that is not to count.
     """
     path = (trial or run).plan
-    with _Planning(run, header, names, mistakes) as planning, _replacing(path) as file:
+    with closing(_Planning(run, header, names, mistakes)) as planning, _replacing(path) as file:
         file.write(header_line(header))
         for planned, count in planning.each(rows):
             if (unique and count > 1) or planning.summary.rows == limit:
@@ -114,10 +114,8 @@ class _Planning:
                 if planned.row.id:
                     self._earlier[planned.row.id] = _digest_in(planned.key)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Forget names, ids and counts."""
         for each in (self._names, self._counts, self._ids, self._earlier, self._earlier_keys):
             each.close()
 

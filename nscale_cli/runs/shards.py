@@ -70,10 +70,6 @@ class _Array:
     count: str = "NSCALE_SHARDS"
     last: str = ""
 
-    def is_meant(self, env: Mapping[str, str]) -> bool:
-        """Return whether this process is such a task."""
-        return env.get(self.task, "undefined") != "undefined"  # which Grid Engine says of others
-
     def shard(self, env: Mapping[str, str]) -> Shard:
         """Return the task's share; raise UsageError where the variables do not name one."""
         first = _variable(self.first, env)
@@ -105,7 +101,7 @@ _ARRAYS = (
 def _shard_of_job(env: Mapping[str, str]) -> Shard:
     """Return the share of this task among those of its job."""
     for array in _ARRAYS:
-        if array.is_meant(env):
+        if env.get(array.task, "undefined") != "undefined":  # which Grid Engine says of others
             return array.shard(env)
     *most, last = (array.task for array in _ARRAYS)
     raise UsageError(
