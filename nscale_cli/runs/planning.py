@@ -39,13 +39,12 @@ _DIGEST_DIGITS = 16
 
 @dataclass(slots=True, kw_only=True)
 class PlanSummary:
-    """What a plan came to: rows, the images that they ask for, and rows equal to earlier ones.
+    """What a plan came to: rows, and how many of them are equal to earlier ones.
 
     `new_rows` are those that the plan which was there does not have; None where there was none.
     """
 
     rows: int = 0
-    images: int = 0
     equal_rows: int = 0
     new_rows: int | None = None
 
@@ -135,7 +134,6 @@ class _Planning:
         """Count a row that is part of the plan."""
         summary = self.summary
         summary.rows += 1
-        summary.images += planned.request.count
         summary.equal_rows += count > 1
         if summary.new_rows is not None:
             summary.new_rows += self._earlier_keys.get(planned.key) is None

@@ -28,7 +28,7 @@ def test_a_plan_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert [each.number for each in back] == [1, 2, 3]
     assert [each.path for each in back] == ["x/hero.png", "0002-cat.{ext}", "0003-cat.{ext}"]
     assert [bool(each.row.out) for each in back] == [True, False, False]
-    assert (summary.rows, summary.images) == (3, 3)
+    assert (summary.rows, sum(each.request.count for each in back)) == (3, 3)
     assert {each.request.model for each in back} == {"a/model"}
     assert read_header(RunDirectory(path=tmp_path)) == PlanHeader(base_url=SERVICE)
 
