@@ -135,8 +135,7 @@ class _Planner:
 
     def _write(self, trial: "RunDirectory | None") -> None:
         from nscale_cli.commands._comparing import too_many
-        from nscale_cli.runs.comparison import NAME_TEMPLATE
-        from nscale_cli.runs.growing import grown
+        from nscale_cli.runs.comparison import NAME_TEMPLATE, grown
         from nscale_cli.runs.plan import PlanHeader
         from nscale_cli.runs.planning import write_plan
         from nscale_cli.runs.row_names import RowNames

@@ -8,11 +8,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from nscale_cli.errors import UsageError
-from nscale_cli.output.report.album import Album
+from nscale_cli.output.report.album import MAX_ON_PAGE, Album
 from nscale_cli.output.report.cells import Axis, Cell, Kind, Run, State
 from nscale_cli.output.report.grid import arrange
 from nscale_cli.output.report.page import Content, pages
-from nscale_cli.output.report.thumbnails import MAX_ON_PAGE
 from nscale_cli.output.result import Result
 from nscale_cli.request import SavedImage, Size
 from nscale_cli.storage.files import replace_whole

@@ -278,7 +278,7 @@ class RowsRejected(Result):
     @property
     def errors(self) -> Sequence[NscaleError]:
         """Each of the mistakes, then what to do."""
-        return [*map(UsageError, self.refused.sentences()), self.refused]
+        return [*map(UsageError, self.refused.mistakes), self.refused]
 
     def data(self) -> Mapping[str, object]:
         """Return the fields that a script may rely on, each empty."""

@@ -94,13 +94,13 @@ def buy_rows(ledger: Ledger, order: RunOrder, environment: Environment, watch: W
     second gives it up. They are on hold at the end, for the report.
     """
     with ExitStack() as stack:
-        buyers = {
-            service: (connection, stack.enter_context(Client(connection)))
+        clients = {
+            service: stack.enter_context(Client(connection))
             for service, connection in order.services.items()
         }
-        for _, client in buyers.values():
+        for client in clients.values():
             client.prepare()
-        return _Run(ledger, order, environment, watch, buyers).finish()
+        return _Run(ledger, order, environment, watch, clients).finish()
 
 
 class _Run:
@@ -112,7 +112,7 @@ class _Run:
         order: RunOrder,
         environment: Environment,
         watch: Watch,
-        clients: Mapping[str, tuple[Connection, Client]],
+        clients: Mapping[str, Client],
     ) -> None:
         monotonic = environment.clock.monotonic
         self._ledger, self._order, self._watch = ledger, order, watch
@@ -144,9 +144,7 @@ class _Run:
             monotonic=monotonic,
         )
 
-    def _new_buyers(
-        self, clients: Mapping[str, tuple[Connection, Client]], clock: Clock
-    ) -> dict[str, Buyer]:
+    def _new_buyers(self, clients: Mapping[str, Client], clock: Clock) -> dict[str, Buyer]:
         """Return a buyer for each service.
 
         The attempts of a row are made by the policy, so that each has its end in the journal.
@@ -155,14 +153,14 @@ class _Run:
         return {
             service: Buyer(
                 client=client,
-                connection=replace(connection, retries=0),
+                connection=replace(order.services[service], retries=0),
                 store=store,
                 clock=clock,
                 budget=order.budgets.get(service),
                 journal=self._journal,
                 marker=order.markers.get(service),
             )
-            for service, (connection, client) in clients.items()
+            for service, client in clients.items()
         }
 
     def run(self, job: Job, progress: JobProgress) -> JobResult:

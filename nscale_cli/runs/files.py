@@ -27,7 +27,7 @@ def write_results(path: Path, outcomes: Iterable[RowOutcome]) -> None:
         table.writerow(COLUMNS)
         for outcome in outcomes:
             for image in outcome.history.images or [{}]:
-                cells = _row_cells(outcome) | _result_cells(outcome, image)
+                cells = _cells(outcome, image)
                 table.writerow([harmless(cells.get(name)) for name in COLUMNS])
 
 
@@ -45,10 +45,10 @@ def write_failed(path: Path, outcomes: Iterable[RowOutcome], redact: Callable[[s
     return count
 
 
-def _row_cells(outcome: RowOutcome) -> dict[str, object]:
-    planned = outcome.planned
+def _cells(outcome: RowOutcome, image: Mapping[str, object]) -> dict[str, object]:
+    planned, history = outcome.planned, outcome.history
     params = dict(planned.request.params)
-    return {
+    cells: dict[str, object] = {
         "row": planned.key,
         "number": planned.number,
         "line": planned.row.line or None,
@@ -58,21 +58,18 @@ def _row_cells(outcome: RowOutcome) -> dict[str, object]:
         "prompt": planned.request.prompt,
         "service": planned.row.service or None,
         "params": json.dumps(params, ensure_ascii=False) if params else None,
-    }
-
-
-def _result_cells(outcome: RowOutcome, image: Mapping[str, object]) -> dict[str, object]:
-    history, failed = outcome.history, outcome.code is not None
-    return {
         "state": history.state.value,
         "seconds": history.seconds,
         "cost_usd": history.cost_usd,
-        "code": outcome.code.label if outcome.code is not None else None,
-        "billed": outcome.billed.value if failed else None,
-        "http_status": history.http_status if failed else None,
-        "message": history.message if failed else None,
-        **image,
     }
+    if outcome.code is not None:
+        cells |= {
+            "code": outcome.code.label,
+            "billed": outcome.billed.value,
+            "http_status": history.http_status,
+            "message": history.message,
+        }
+    return {**cells, **image}
 
 
 def _as_row(outcome: RowOutcome, redact: Callable[[str], str]) -> dict[str, object]:

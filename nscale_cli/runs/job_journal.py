@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from nscale_cli.errors import Billed, NscaleError, SavedElsewhere, UsageError
+from nscale_cli.errors import Billed, SavedElsewhere, UsageError
 from nscale_cli.jobs.job import Job, JobResult
 from nscale_cli.request import ImageRequest
 from nscale_cli.runs.journal import Journal, image_data, place_in
@@ -100,15 +100,17 @@ class JobJournal:
                     kept=kept,
                 )
             else:
-                worst = _worst(result)
+                # The error that says most of what was paid for.
+                worst = min(result.errors, key=lambda error: _WORST_FIRST.index(error.billed))
                 self._journal.failed(job.id, worst, result.billed, images=images, kept=kept)
         except OSError as error:
             self.failure = self._not_written(error)
 
     def _estimate(self, job: Job) -> float | None:
         price = self._price_of(job.id, job.request)
-        known = price is not None and job.request.send_size
-        return estimate_usd(price, job.request) if known and price is not None else None
+        if price is None or not job.request.send_size:
+            return None
+        return estimate_usd(price, job.request)
 
     def _not_written(self, error: OSError) -> NotWrittenDown:
         reason = error.strerror or type(error).__name__
@@ -116,8 +118,3 @@ class JobJournal:
             f"{self._directory} cannot be written to any more: {reason}; nothing more was sent",
             hint="make room, or bring the folder back; then give the same command again",
         )
-
-
-def _worst(result: JobResult) -> NscaleError:
-    """Return the error that says most of what was paid for."""
-    return min(result.errors, key=lambda error: _WORST_FIRST.index(error.billed))

@@ -41,11 +41,6 @@ class RunDirectory:
         """The file of the plan."""
         return self.bookkeeping / "plan.json"
 
-    @property
-    def failed(self) -> Path:
-        """The rows that failed, as input for another run."""
-        return self.bookkeeping / "failed.jsonl"
-
     def journals(self) -> list[Path]:
         """Return all journals that there are: one, or one for each shard."""
         return sorted(self.bookkeeping.glob("journal*.jsonl"))
@@ -68,8 +63,8 @@ class PlanHeader:
 class PlannedRow:
     """A row with its key, its place in the plan (from 1), and its path.
 
-    `path` is a template relative to the run's directory (`row_names.target_of` makes a Target of
-    it); `named`: the row itself asked for that file.
+    `path` is a template relative to the run's directory; `row_names.target_of` makes a Target of
+    it.
     """
 
     key: str
@@ -86,11 +81,6 @@ class PlannedRow:
     def label(self) -> str:
         """The row's key, as it can stand in the name of a file."""
         return self.key.replace("#", "-")
-
-    @property
-    def named(self) -> bool:
-        """Whether the row itself asked for this file."""
-        return bool(self.row.out)
 
 
 def read_header(run: RunDirectory) -> PlanHeader | None:

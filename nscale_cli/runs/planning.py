@@ -9,12 +9,12 @@ Where rows come from is not this module's affair: a file (`read_rows.py`), or ax
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from filecmp import cmp
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Self
+from typing import IO
 
 from nscale_cli.errors import UsageError
 from nscale_cli.redact import excerpt
@@ -39,16 +39,14 @@ _DIGEST_DIGITS = 16
 
 @dataclass(slots=True, kw_only=True)
 class PlanSummary:
-    """What a plan came to: rows, the images that they ask for, and rows equal to earlier ones.
+    """What a plan came to: rows, and how many of them are equal to earlier ones.
 
     `new_rows` are those that the plan which was there does not have; None where there was none.
     """
 
     rows: int = 0
-    images: int = 0
     equal_rows: int = 0
     new_rows: int | None = None
-    models: set[str] = field(default_factory=set)
 
 
 def _digest_in(key: str) -> str:
@@ -60,25 +58,6 @@ def digest_of(base_url: str, request: ImageRequest) -> str:
     """Return the part of a row's key that tells what is bought, and where."""
     body = json.dumps(request.body, sort_keys=True, separators=(",", ":"))
     return sha256(f"{base_url}\n{body}".encode()).hexdigest()[:_DIGEST_DIGITS]
-
-
-class RowKeys:
-    """Gives rows their keys: equal rows are counted, so that intended repeats stay repeats."""
-
-    def __init__(self, base_url: str) -> None:
-        """Count from nothing; `base_url` is the service of rows that name none."""
-        self._base_url, self._counts = base_url, SpilledMap()
-
-    def close(self) -> None:
-        """Forget the counts."""
-        self._counts.close()
-
-    def key_for(self, row: Row) -> tuple[str, int]:
-        """Return the row's key, and the how-manieth of its equals it is (from 1)."""
-        digest = digest_of(row.service or self._base_url, row.request)
-        count = int(self._counts.get(digest) or 0) + 1
-        self._counts[digest] = str(count)
-        return f"{digest}#{count}", count
 
 
 def write_plan(
@@ -102,7 +81,7 @@ def write_plan(
     it counts. A `trial` is where a plan goes that is not to count.
     """
     path = (trial or run).plan
-    with _Planning(run, header, names, mistakes) as planning, _replacing(path) as file:
+    with closing(_Planning(run, header, names, mistakes)) as planning, _replacing(path) as file:
         file.write(header_line(header))
         for planned, count in planning.each(rows):
             if (unique and count > 1) or planning.summary.rows == limit:
@@ -123,9 +102,9 @@ class _Planning:
         self, run: RunDirectory, header: PlanHeader, names: RowNames, mistakes: MistakeList
     ) -> None:
         self.summary = PlanSummary()
-        self._names, self._mistakes = names, mistakes
-        self._keys, self._ids, self._earlier = RowKeys(header.base_url), SpilledMap(), SpilledMap()
-        self._earlier_keys = SpilledMap()
+        self._names, self._mistakes, self._base_url = names, mistakes, header.base_url
+        self._counts, self._ids = SpilledMap(), SpilledMap()
+        self._earlier, self._earlier_keys = SpilledMap(), SpilledMap()
         before = read_header(run)
         if before is not None and before.base_url == header.base_url:
             self.summary.new_rows = 0
@@ -134,18 +113,15 @@ class _Planning:
                 if planned.row.id:
                     self._earlier[planned.row.id] = _digest_in(planned.key)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        maps = self._ids, self._earlier, self._earlier_keys
-        for each in (self._names, self._keys, *maps):
+    def close(self) -> None:
+        """Forget names, ids and counts."""
+        for each in (self._names, self._counts, self._ids, self._earlier, self._earlier_keys):
             each.close()
 
     def each(self, rows: Iterable[Row]) -> Iterator[tuple[PlannedRow, int]]:
         """Yield each row with how many equals there have been, itself included."""
         for number, row in enumerate(rows, start=1):
-            key, count = self._keys.key_for(row)
+            key, count = self._key_for(row)
             try:
                 path = self._names.path_for(row, number)
             except UsageError as error:
@@ -156,13 +132,21 @@ class _Planning:
 
     def add(self, planned: PlannedRow, count: int) -> None:
         """Count a row that is part of the plan."""
-        summary, request = self.summary, planned.request
+        summary = self.summary
         summary.rows += 1
-        summary.images += request.count
         summary.equal_rows += count > 1
-        summary.models.add(request.model)
         if summary.new_rows is not None:
             summary.new_rows += self._earlier_keys.get(planned.key) is None
+
+    def _key_for(self, row: Row) -> tuple[str, int]:
+        """Return the row's key, and the how-manieth of its equals it is (from 1).
+
+        Equal rows are counted, so that intended repeats stay repeats.
+        """
+        digest = digest_of(row.service or self._base_url, row.request)
+        count = int(self._counts.get(digest) or 0) + 1
+        self._counts[digest] = str(count)
+        return f"{digest}#{count}", count
 
     def _check_id(self, row: Row, key: str) -> None:
         if not row.id:

@@ -111,7 +111,8 @@ class RunPolicy(Policy):
         if result.crash is not None:
             self.stop(StopReason.BUG, result.errors[0] if result.errors else None)
         if not result.errors:
-            self._note_success()
+            self._succeeded_at, self._maybes = self._monotonic(), 0
+            self.limited.succeeded()
             return False
         again = False
         for error in result.errors:
@@ -122,10 +123,6 @@ class RunPolicy(Policy):
         if self._fail_fast:
             self.stop(StopReason.FAIL_FAST, result.errors[0])
         return False
-
-    def _note_success(self) -> None:
-        self._succeeded_at, self._maybes = self._monotonic(), 0
-        self.limited.succeeded()
 
     def _heed(self, error: NscaleError, result: JobResult, under_way: int) -> bool:
         """Do what this error asks for; return whether the row may go again."""

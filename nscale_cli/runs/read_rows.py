@@ -140,7 +140,6 @@ def _txt(file: IO[bytes], mistakes: MistakeList) -> Iterator[RawRow]:
 def _csv(file: IO[bytes], mistakes: MistakeList) -> Iterator[RawRow]:
     lines = (line for _, line in _lines(file, mistakes))
     first = next(lines, "")
-    header = _header(first)
     delimiter = max(_DELIMITERS, key=lambda each: _knows(_header(first, each)))
     header = _header(first, delimiter)
     if not _is_good_header(header, mistakes):

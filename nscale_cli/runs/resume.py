@@ -106,18 +106,14 @@ def free_path(planned: PlannedRow, run: RunDirectory) -> str:
     stem, suffix = split_path(path)
     own = f"-{planned.label}"
     for number in count(1):
-        if not _is_taken(path, planned.request.count, run):
+        if not is_taken(path, planned.request.count, run):
             break
         path = f"{stem}{own}{suffix}" if number == 1 else f"{stem}{own}-{number}{suffix}"
     return path
 
 
-def is_taken(planned: PlannedRow, run: RunDirectory) -> bool:
-    """Return whether something is where an image of the row would go."""
-    return _is_taken(planned.path, planned.request.count, run)
-
-
-def _is_taken(path: str, images: int, run: RunDirectory) -> bool:
+def is_taken(path: str, images: int, run: RunDirectory) -> bool:
+    """Return whether something is where one of so many images of a row would go."""
     if "{hash}" in path:  # which tells each image from all others
         return False
     target = target_of(run.path, path)

@@ -76,14 +76,12 @@ class RowNames:
         parts = []
         for text, name in self._parts:
             parts.append(literal(text))
-            if name is None:
-                continue
             if name in _LATE_FIELDS:
                 parts.append(f"{{{name}}}")
-                continue
-            if name not in values:
+            elif name is not None and name not in values:
                 raise UsageError(f"--name asks for {{{excerpt(name, 40)}}}, which this row lacks")
-            parts.append(literal(values[name]))
+            elif name is not None:
+                parts.append(literal(values[name]))
         path = "".join(parts)
         require_inside(shown_path(path))
         return path
@@ -171,9 +169,8 @@ def require_inside(path: str) -> None:
         raise UsageError(f"the name {shown!r} is not one that a file can have")
     if _RESERVED_NAMES.fullmatch(parts[0]):
         raise UsageError(f"the name {shown!r} is reserved for what the run itself writes")
-    if any(len(os.fsencode(part)) + _ROOM_BYTES > _MAX_PART_BYTES for part in parts):
-        raise UsageError("the file name is too long")
-    if len(os.fsencode(path)) > _MAX_PATH_BYTES:
+    longest = max(len(os.fsencode(part)) for part in parts)
+    if longest + _ROOM_BYTES > _MAX_PART_BYTES or len(os.fsencode(path)) > _MAX_PATH_BYTES:
         raise UsageError("the file name is too long")
 
 

@@ -1,7 +1,7 @@
 """Rows: what a file, or a set of axes, asks for; each one checked, with every mistake named."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import TypeVar
 
@@ -53,28 +53,13 @@ class Row:
     service: str = ""
 
 
-@frozen
-class Mistake:
-    """What is wrong in a file: its line (from 1), and its column where one is to blame."""
-
-    line: int
-    column: str
-    text: str
-
-
 class RowsRefused(UsageError):
-    """A file with mistakes; `mistakes` are the first of them."""
+    """A file with mistakes; `mistakes` are the first of them, each a sentence with its place."""
 
-    def __init__(self, message: str, mistakes: tuple[Mistake, ...], *, source: str) -> None:
-        """Hold the mistakes, and the file that they are in."""
+    def __init__(self, message: str, mistakes: Sequence[str]) -> None:
+        """Hold the mistakes."""
         super().__init__(message, hint="fix these lines, then give the same command again")
-        self.mistakes, self.source = mistakes, source
-
-    def sentences(self) -> Iterator[str]:
-        """Yield one line for each of the mistakes, with its place."""
-        for mistake in self.mistakes:
-            column = f", column {excerpt(mistake.column, 60)}" if mistake.column else ""
-            yield f"{self.source}, line {mistake.line}{column}: {mistake.text}"
+        self.mistakes = mistakes
 
 
 class MistakeList:
@@ -84,13 +69,14 @@ class MistakeList:
         """Start without a mistake in the file that people know as `source`."""
         self.source = source
         self.count = 0
-        self._first: list[Mistake] = []
+        self._first: list[str] = []
 
     def add(self, line: int, column: str, text: str) -> None:
-        """Note that something is wrong there."""
+        """Note what is wrong in a line (from 1), and in which column where one is to blame."""
         self.count += 1
         if len(self._first) < MAX_MISTAKES:
-            self._first.append(Mistake(line=line, column=column, text=text))
+            where = f", column {excerpt(column, 60)}" if column else ""
+            self._first.append(f"{self.source}, line {line}{where}: {text}")
 
     def require_none(self) -> None:
         """Raise RowsRefused where a mistake was found."""
@@ -98,11 +84,7 @@ class MistakeList:
             return
         what = "1 mistake" if self.count == 1 else f"{self.count} mistakes"
         first = f" (the first {MAX_MISTAKES} are shown)" if self.count > MAX_MISTAKES else ""
-        raise RowsRefused(
-            f"{self.source} has {what}{first}; nothing was sent",
-            tuple(self._first),
-            source=self.source,
-        )
+        raise RowsRefused(f"{self.source} has {what}{first}; nothing was sent", self._first)
 
 
 def check_columns(names: Iterable[str], *, known: Iterable[str] = COLUMNS) -> Iterator[str]:
@@ -168,7 +150,9 @@ def row_from(raw: RawRow, defaults: RowDefaults, mistakes: MistakeList) -> Row |
     count = read("n", _count, defaults.count)
     row_id, out = read("id", _label, ""), read("out", _label, "")
     params = {**defaults.params, **read("params", _mapping, {}), **_params_in(raw.values)}
-    fields = {name: read(name, _label, "") for name in _further_columns(raw.values)}
+    known = (*COLUMNS, "params")
+    others = (name for name in raw.values if not name.startswith(PARAM_PREFIX))
+    fields = {name: read(name, _label, "") for name in others if name not in known}
     if mistakes.count > before:
         return None
     try:
@@ -185,11 +169,6 @@ def row_from(raw: RawRow, defaults: RowDefaults, mistakes: MistakeList) -> Row |
         mistakes.add(raw.line, "", error.message)
         return None
     return Row(request=request, line=raw.line, id=row_id, out=out, fields=fields)
-
-
-def _further_columns(names: Iterable[str]) -> list[str]:
-    known = (*COLUMNS, "params")
-    return [name for name in names if name not in known and not name.startswith(PARAM_PREFIX)]
 
 
 def _text(value: object) -> str:

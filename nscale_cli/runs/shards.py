@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -70,10 +70,6 @@ class _Array:
     count: str = "NSCALE_SHARDS"
     last: str = ""
 
-    def is_meant(self, env: Mapping[str, str]) -> bool:
-        """Return whether this process is such a task."""
-        return env.get(self.task, "undefined") != "undefined"  # which Grid Engine says of others
-
     def shard(self, env: Mapping[str, str]) -> Shard:
         """Return the task's share; raise UsageError where the variables do not name one."""
         first = _variable(self.first, env)
@@ -105,7 +101,7 @@ _ARRAYS = (
 def _shard_of_job(env: Mapping[str, str]) -> Shard:
     """Return the share of this task among those of its job."""
     for array in _ARRAYS:
-        if array.is_meant(env):
+        if env.get(array.task, "undefined") != "undefined":  # which Grid Engine says of others
             return array.shard(env)
     *most, last = (array.task for array in _ARRAYS)
     raise UsageError(
@@ -164,16 +160,10 @@ def owning(run: RunDirectory, shard: Shard) -> Iterator[None]:
             yield
         finally:
             if not (run.plan.exists() or run.journals()):
-                _remove([shard.lock(run)], made)
-
-
-def _remove(files: Iterable[Path], directories: Iterable[Path]) -> None:
-    """Remove what was made for a run that never was, as far as nothing else is in it."""
-    with suppress(OSError):
-        for path in files:
-            path.unlink()
-        for path in directories:
-            path.rmdir()
+                with suppress(OSError):  # what was made for a run that never was
+                    shard.lock(run).unlink()
+                    for path in made:
+                        path.rmdir()  # unless anything else is in it
 
 
 def _require_no_overlap(run: RunDirectory, shard: Shard) -> None:

@@ -48,7 +48,6 @@ class RowHistory:
     cost_usd: float | None = None
     request_id: str | None = None
     code: str = ""
-    billed: str = ""
     http_status: int | None = None
     message: str = ""
     journal: str = ""
@@ -128,7 +127,8 @@ class RowStates:
             self._note_sent(history, event)
             self._open[event.row] = history
             if len(self._open) > _MAX_OPEN:
-                self._settle()
+                while self._open:
+                    self._keep(*self._open.popitem())
             return
         if event.kind is EventKind.SAVED:
             self._note_saved(history, event.data)
@@ -138,10 +138,6 @@ class RowStates:
         history.open = False
         self._open.pop(event.row, None)
         self._keep(event.row, history)
-
-    def _settle(self) -> None:
-        while self._open:
-            self._keep(*self._open.popitem())
 
     def _keep(self, key: str, history: RowHistory) -> None:
         self._map[key] = json.dumps([getattr(history, name) for name in _NAMES])
@@ -167,13 +163,11 @@ class RowStates:
         history.seconds, history.cost_usd = data.get("seconds"), data.get("cost_usd")
         history.request_id = data.get("request_id")
         history.code = history.message = ""
-        history.billed = Billed.YES.value
         self._close(history, spent_usd=history.cost_usd)
 
     def _note_failed(self, history: RowHistory, data: Mapping[str, Any]) -> None:
         billed = str(data.get("billed", ""))
-        history.code, history.billed = str(data.get("code", "")), billed
-        history.message = str(data.get("message", ""))
+        history.code, history.message = str(data.get("code", "")), str(data.get("message", ""))
         history.http_status, history.request_id = data.get("http_status"), data.get("request_id")
         if billed == Billed.YES:
             history.paid = True

@@ -79,15 +79,16 @@ def survey_rows(
     for planned in place.rows():
         if ledger is not None:
             survey.adopted += _adopt(planned, ledger, left)
-        redone |= names_of(planned) & options.redo
+        again = names_of(planned) & options.redo
+        redone |= again
         history = states.get(planned.key)
         decision = decide(planned, history, options, place.run)
         _count(planned, decision, survey)
         sent = decision.action in (Action.SEND, Action.SEND_AGAIN)
-        own = names_of(planned) & options.redo
-        if sent and planned.named and not own and is_taken(planned, place.run):
-            what = f"{excerpt(planned.row.out, 120)} exists, and is not of this row"
-            mistakes.add(planned.row.line, "out", f"{what}; move it away, or give another name")
+        row, images = planned.row, planned.request.count
+        if sent and row.out and not again and is_taken(planned.path, images, place.run):
+            what = f"{excerpt(row.out, 120)} exists, and is not of this row"
+            mistakes.add(row.line, "out", f"{what}; move it away, or give another name")
     mistakes.require_none()
     unknown = sorted(options.redo - redone)
     if unknown:

@@ -10,10 +10,10 @@ from nscale_cli.runs.comparison import (
     NAME_TEMPLATE,
     ComparedService,
     Comparison,
+    grown,
     read_fields,
     shown,
 )
-from nscale_cli.runs.growing import grown
 from nscale_cli.runs.journal import Journal
 from nscale_cli.runs.plan import PlanHeader, RunDirectory, read_plan
 from nscale_cli.runs.planning import write_plan

@@ -27,8 +27,9 @@ def test_a_plan_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert [each.row for each in back] == rows
     assert [each.number for each in back] == [1, 2, 3]
     assert [each.path for each in back] == ["x/hero.png", "0002-cat.{ext}", "0003-cat.{ext}"]
-    assert [each.named for each in back] == [True, False, False]
-    assert (summary.rows, summary.images, summary.models) == (3, 3, {"a/model"})
+    assert [bool(each.row.out) for each in back] == [True, False, False]
+    assert (summary.rows, sum(each.request.count for each in back)) == (3, 3)
+    assert {each.request.model for each in back} == {"a/model"}
     assert read_header(RunDirectory(path=tmp_path)) == PlanHeader(base_url=SERVICE)
 
 
@@ -89,7 +90,7 @@ def test_mistakes_in_names_and_ids_come_together_and_the_old_plan_stays(tmp_path
                 row("d", line=5, out="../d.png"),
             ],
         )
-    assert list(caught.value.sentences()) == [
+    assert list(caught.value.mistakes) == [
         "rows, line 2, column id: 'one' names another request in this folder's plan; "
         "give the row a new id",
         "rows, line 4, column out: x.png is the file of line 3, too",
@@ -103,9 +104,7 @@ def test_an_id_is_given_once(tmp_path: Path) -> None:
     """It names one row to people."""
     with pytest.raises(RowsRefused) as caught:
         plan(tmp_path, [row("a", id="x", line=2), row("a", id="x", line=7)])
-    assert list(caught.value.sentences()) == [
-        "rows, line 7, column id: 'x' is the id of line 2, too"
-    ]
+    assert list(caught.value.mistakes) == ["rows, line 7, column id: 'x' is the id of line 2, too"]
 
 
 def test_an_id_may_name_the_same_request_at_another_service(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def complaints(data: str | bytes, row_format: RowFormat) -> list[str]:
     """Return the sentences about the mistakes in `data`."""
     with pytest.raises(RowsRefused) as caught:
         read(data, row_format)
-    return list(caught.value.sentences())
+    return list(caught.value.mistakes)
 
 
 def test_each_line_of_text_that_is_not_blank_is_a_prompt() -> None:

@@ -18,12 +18,12 @@ NOT_SENT = RowHistory()
 NO_CREDIT = RowHistory(code="credit")
 NO_KEY = RowHistory(code="key")
 REFUSED = RowHistory(code="refused")
-LATE = RowHistory(maybe=True, code="timeout", billed="maybe")
-BROKEN = RowHistory(maybe=True, code="service_failed", billed="maybe")
+LATE = RowHistory(maybe=True, code="timeout")
+BROKEN = RowHistory(maybe=True, code="service_failed")
 CUT_OFF = RowHistory(open=True)
-MAYBE_THEN_NO_CREDIT = RowHistory(maybe=True, code="credit", billed="no")
-SHORT = RowHistory(paid=True, code="incomplete", billed="yes")
-LOST = RowHistory(paid=True, code="not_saved", billed="yes")
+MAYBE_THEN_NO_CREDIT = RowHistory(maybe=True, code="credit")
+SHORT = RowHistory(paid=True, code="incomplete")
+LOST = RowHistory(paid=True, code="not_saved")
 
 
 def totals(folder: Path, *histories: RowHistory) -> Totals:

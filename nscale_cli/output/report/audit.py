@@ -1,6 +1,6 @@
 """What a setting did to the pictures, and how they differ from those of an older run."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, islice
 from statistics import median
@@ -50,21 +50,6 @@ class Effect:
 
 
 @frozen
-class OtherSize:
-    """A model that answers one size with another; `count` of its pictures did."""
-
-    where: str
-    asked: str
-    came: str
-    count: int
-
-    def __str__(self) -> str:
-        """Say it in a sentence."""
-        pictures = "1 picture" if self.count == 1 else f"{self.count} pictures"
-        return f"size: asked {self.asked}, came {self.came}{_at(self.where)} ({pictures})"
-
-
-@frozen
 class Drift:
     """One picture of an older run and the same request's picture now."""
 
@@ -86,15 +71,17 @@ def effects(run: Run, hashes: Hashes) -> Iterator[Effect]:
                 yield effect
 
 
-def other_sizes(run: Run) -> Iterator[OtherSize]:
-    """Yield which sizes came that were not asked for."""
+def other_sizes(run: Run) -> Iterator[str]:
+    """Yield a sentence for each size that came at a model and was not asked for."""
     for where, cells in _by_model(run).items():
-        counts: dict[tuple[str, str], int] = defaultdict(int)
-        for cell in cells:
-            if cell.asked and cell.true_size and cell.asked != cell.true_size:
-                counts[str(cell.asked), str(cell.true_size)] += 1
+        counts = Counter(
+            (str(cell.asked), str(cell.true_size))
+            for cell in cells
+            if cell.asked and cell.true_size and cell.asked != cell.true_size
+        )
         for (asked, came), count in counts.items():
-            yield OtherSize(where=where, asked=asked, came=came, count=count)
+            pictures = "1 picture" if count == 1 else f"{count} pictures"
+            yield f"size: asked {asked}, came {came}{_at(where)} ({pictures})"
 
 
 def drifts(then: Run, now: Run, then_hashes: Hashes, now_hashes: Hashes) -> Iterator[Drift]:
@@ -102,14 +89,13 @@ def drifts(then: Run, now: Run, then_hashes: Hashes, now_hashes: Hashes) -> Iter
     before = {_identity(then, cell): cell for cell in then.cells if cell.image}
     for cell in now.cells:
         old = before.get(_identity(now, cell))
-        if old is None or old.image is None or cell.image is None:
+        if old is None or cell.image is None:
             continue
-        hashes = then_hashes.get(old.row), now_hashes.get(cell.row)
-        known = hashes[0] is not None and hashes[1] is not None
+        one, other = then_hashes.get(old.row), now_hashes.get(cell.row)
         yield Drift(
             then=old,
             now=cell,
-            bits=distance(hashes[0], hashes[1]) if known else None,  # type: ignore[arg-type]
+            bits=None if one is None or other is None else distance(one, other),
             identical=_sha256(old) == _sha256(cell),
         )
 

@@ -61,12 +61,13 @@ def make_key(run: Run, chance: Random) -> Key:
 
     Raises UsageError where there is nothing to choose between.
     """
-    contestants, groups = _contestants(run), _ballots(run)
+    groups = _ballots(run)
     if not groups:
         raise UsageError(
             "--blind needs two pictures of one prompt to choose between",
             hint="compare two models: -m A -m B",
         )
+    contestants = list(dict.fromkeys(_contestant(run, cell) for cell in run.cells))
     ballots = []
     for cells in groups.values():
         shuffled = chance.sample(cells, len(cells))
@@ -87,7 +88,14 @@ def make_key(run: Run, chance: Random) -> Key:
         for left, right in (chance.sample(pair, 2) for pair in combinations(ballot.rows, 2))
     ]
     chance.shuffle(pairs)
-    return _sealed(contestants, ballots, pairs, salt=chance.randbytes(_SALT_BYTES).hex())
+    document = {
+        "version": VERSION,
+        "salt": chance.randbytes(_SALT_BYTES).hex(),
+        "contestants": contestants,
+        "ballots": [asdict(ballot) for ballot in ballots],
+        "pairs": [asdict(pair) for pair in pairs],
+    }
+    return read_key(json.dumps(document, indent=1).encode())
 
 
 def read_key(data: bytes) -> Key:
@@ -104,20 +112,6 @@ def read_key(data: bytes) -> Key:
         raise UsageError("the key of the blind page is damaged") from None
 
 
-def _sealed(
-    contestants: tuple[str, ...], ballots: list[Ballot], pairs: list[Pair], *, salt: str
-) -> Key:
-    document = {
-        "version": VERSION,
-        "salt": salt,
-        "contestants": contestants,
-        "ballots": [asdict(ballot) for ballot in ballots],
-        "pairs": [asdict(pair) for pair in pairs],
-    }
-    data = json.dumps(document, indent=1).encode()
-    return Key(contestants=contestants, ballots=tuple(ballots), pairs=tuple(pairs), data=data)
-
-
 def _contest(run: Run) -> tuple[int, ...]:
     """Return the places of the axes whose values are judged: models, else fields, else sizes."""
     for kinds in _CONTESTS:
@@ -130,10 +124,6 @@ def _contest(run: Run) -> tuple[int, ...]:
 def _contestant(run: Run, cell: Cell) -> str:
     """Return the name of what a cell's picture stands for."""
     return ", ".join(run.axes[n].label(cell.at[n]) for n in reversed(_contest(run)))
-
-
-def _contestants(run: Run) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_contestant(run, cell) for cell in run.cells))
 
 
 def _ballots(run: Run) -> dict[tuple[int, ...], list[Cell]]:

@@ -105,10 +105,6 @@ class Run:
         """The axes of a single value, with that value's label."""
         return ((axis, axis.label(0)) for axis in self.axes if len(axis.values) == 1)
 
-    def axis(self, kind: Kind) -> Axis:
-        """Return the one axis of a kind that every run has."""
-        return self.axes[self.position(kind)]
-
     def position(self, kind: Kind) -> int:
         """Return the place of the axis of a kind among all."""
         return next(place for place, axis in enumerate(self.axes) if axis.kind is kind)

@@ -2,11 +2,13 @@
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from nscale_cli.output.report.labels import wrap
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
@@ -68,10 +70,6 @@ class Fonts:
                 return candidate, font
         return None
 
-    def own_width(self, size: int) -> Callable[[str], float]:
-        """Return a measure of texts in the font that comes along."""
-        return lambda text: width(text, OWN_FONT, size)
-
     def _font_for(self, text: str) -> Path | None:
         if _needs_shaping(text) and not _can_shape():
             return None
@@ -104,18 +102,26 @@ def _rank(path: Path) -> int | None:
 
 
 @lru_cache(maxsize=256)
-def font(path: Path, size: int) -> "FreeTypeFont":
+def font(path: Path, size: int, *, shaped: bool = True) -> "FreeTypeFont":
     """Return the font in a file at a size in pixels; raise OSError where it is none."""
     from PIL import ImageFont
 
     # Our own font needs no shaping, and its letters stand more evenly without.
-    basic = path == OWN_FONT
+    basic = path == OWN_FONT or not shaped
     return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC if basic else None)
 
 
 def width(text: str, path: Path, size: int) -> float:
     """Return how wide `text` is, in pixels."""
     return font(path, size).getlength(text)
+
+
+@lru_cache(maxsize=10_000)
+def wrapped(
+    text: str, room: float, path: Path, size: int, *, middle: bool = False
+) -> tuple[str, ...]:
+    """Return `text` in lines of at most `room` pixels, as `labels.wrap` does."""
+    return wrap(text, room, lambda part: width(part, path, size), middle=middle)
 
 
 def _covers(path: Path, characters: frozenset[str]) -> bool:
@@ -133,15 +139,8 @@ def _lacks(path: Path, character: str) -> bool:
 
 
 def _drawn(path: Path, character: str) -> tuple[object, bytes]:
-    mask = _unshaped(path).getmask(character)
+    mask = font(path, _TESTED_SIZE, shaped=False).getmask(character)
     return mask.size, bytes(mask)
-
-
-@lru_cache(maxsize=64)
-def _unshaped(path: Path) -> "FreeTypeFont":
-    from PIL import ImageFont
-
-    return ImageFont.truetype(path, _TESTED_SIZE, layout_engine=ImageFont.Layout.BASIC)
 
 
 def _without_symbols(text: str) -> str:

@@ -1,12 +1,12 @@
 """A run's directory becomes what a report shows: axes from the plan, cells from the journals."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from nscale_cli.errors import Billed, ExitCode
+from nscale_cli.errors import Billed
 from nscale_cli.output.report.cells import Axis, Cell, Failure, Kind, Run, State
 from nscale_cli.request import SavedImage, Size
 from nscale_cli.runs.comparison import KIND, shown
@@ -33,19 +33,21 @@ def read_run(directory: RunDirectory, trial: RunDirectory | None = None) -> Run:
         all_rows = outcomes(Place(run=directory, trial=trial), states)
         rows = list(islice(all_rows, MAX_ROWS))
         left_out = sum(1 for _ in all_rows)
-    kind = _Comparison if header.axes.get("kind") == KIND else _Batch
-    return replace(kind(directory, header, rows).run(), left_out=left_out)
+    read = _comparison if header.axes.get("kind") == KIND else _batch
+    title = header.axes.get("title")
+    return replace(
+        read(directory, header, rows),
+        title=str(title) if title else None,
+        made=_made(rows),
+        left_out=left_out,
+    )
 
 
 class _Axes:
     """Axes while their values are found, in the order in which they come."""
 
-    def __init__(self) -> None:
-        self._values: dict[tuple[Kind, str], dict[str, int]] = {}
-
-    def add(self, kind: Kind, name: str, values: Iterable[str] = ()) -> None:
-        """Have an axis, with these values at first."""
-        self._values[kind, name] = {value: n for n, value in enumerate(dict.fromkeys(values))}
+    def __init__(self, axes: Iterable[tuple[Kind, str]]) -> None:
+        self._values: dict[tuple[Kind, str], dict[str, int]] = {axis: {} for axis in axes}
 
     def place(self, values: Sequence[str]) -> tuple[int, ...]:
         """Return where a cell with these values, one on each axis, is."""
@@ -62,102 +64,64 @@ class _Axes:
         )
 
 
-class _Comparison:
-    """A run whose rows are all combinations of the values of its axes."""
-
-    def __init__(
-        self, directory: RunDirectory, header: PlanHeader, rows: Sequence[RowOutcome]
-    ) -> None:
-        self._directory, self._header, self._rows = directory, header, rows
-        services: Mapping[str, str] = header.axes.get("services", {})  # type: ignore[assignment]
-        self._names = {url: name for name, url in services.items()}
-        self._fields = self._field_names()
-        pairs = {(self._service(row.planned), row.planned.request.model) for row in rows}
-        self._together = len(pairs) < _counts(pairs)
-        self._axes = _Axes()
-
-    def run(self) -> Run:
-        """Return the run."""
-        for kind, name in self._kinds():
-            self._axes.add(kind, name)
-        cells = tuple(cell for row in self._rows for cell in self._cells(row))
-        title = self._header.axes.get("title")
-        return Run(
-            axes=self._axes.all(),
-            cells=cells,
-            title=str(title) if title else None,
-            made=_made(self._rows),
-        )
-
-    def _kinds(self) -> Iterator[tuple[Kind, str]]:
-        if len(self._names) > 1 and not self._together:
-            yield Kind.SERVICE, "service"
-        yield from ((Kind.MODEL, "model"), (Kind.SIZE, "size"))
-        yield from ((Kind.FIELD, name) for name in self._fields)
-        yield from ((Kind.PROMPT, "prompt"), (Kind.SAMPLE, "sample"))
-
-    def _cells(self, row: RowOutcome) -> Iterator[Cell]:
+def _comparison(directory: RunDirectory, header: PlanHeader, rows: Sequence[RowOutcome]) -> Run:
+    """Return a run whose rows are all combinations of the values of its axes."""
+    urls: Mapping[str, str] = header.axes.get("services", {})  # type: ignore[assignment]
+    names = {url: name for name, url in urls.items()}
+    services = [names.get(row.planned.row.service or header.base_url, "") for row in rows]
+    models = [row.planned.request.model for row in rows]
+    several = len(names) > 1
+    # Where not each service has each model, the two are one axis.
+    together = len(set(zip(services, models, strict=True))) < len(set(services)) * len(set(models))
+    fields = _field_names(header, rows)
+    axes = _Axes(
+        [
+            *([(Kind.SERVICE, "service")] if several and not together else []),
+            (Kind.MODEL, "model"),
+            (Kind.SIZE, "size"),
+            *((Kind.FIELD, name) for name in fields),
+            (Kind.PROMPT, "prompt"),
+            (Kind.SAMPLE, "sample"),
+        ]
+    )
+    cells = []
+    for row, service, model in zip(rows, services, models, strict=True):
         request = row.planned.request
-        service, model = self._service(row.planned), request.model
-        params = request.params
         values = [
-            *([service] if len(self._names) > 1 and not self._together else []),
-            f"{model}, {service}" if len(self._names) > 1 and self._together else model,
+            *([service] if several and not together else []),
+            f"{model}, {service}" if several and together else model,
             str(request.size),
-            *(shown(params[name]) if name in params else _UNSET for name in self._fields),
+            *(shown(request.params[name]) if name in request.params else _UNSET for name in fields),
             request.prompt,
             row.planned.key.rpartition("#")[2],
         ]
-        yield _cell(row, self._directory, self._axes.place(values), number=0)
-
-    def _service(self, planned: PlannedRow) -> str:
-        return self._names.get(planned.row.service or self._header.base_url, "")
-
-    def _field_names(self) -> list[str]:
-        varied: Sequence[str] = self._header.axes.get("fields", ())  # type: ignore[assignment]
-        asked = (name for row in self._rows for name in row.planned.request.params)
-        return [name for name in dict.fromkeys([*varied, *asked]) if name not in _NOT_COMPARED]
+        cells.append(_cell(row, directory, axes.place(values), number=0))
+    return Run(axes=axes.all(), cells=tuple(cells))
 
 
-class _Batch:
-    """A run whose rows come from a file, and have nothing in common."""
+def _field_names(header: PlanHeader, rows: Sequence[RowOutcome]) -> list[str]:
+    varied: Sequence[str] = header.axes.get("fields", ())  # type: ignore[assignment]
+    asked = (name for row in rows for name in row.planned.request.params)
+    return [name for name in dict.fromkeys([*varied, *asked]) if name not in _NOT_COMPARED]
 
-    def __init__(
-        self, directory: RunDirectory, header: PlanHeader, rows: Sequence[RowOutcome]
-    ) -> None:
-        del header
-        self._directory, self._rows = directory, rows
 
-    def run(self) -> Run:
-        """Return the run."""
-        axes, cells = _Axes(), []
-        axes.add(Kind.MODEL, "model")
-        axes.add(Kind.SIZE, "size")
-        axes.add(Kind.ROW, "row")
-        axes.add(Kind.SAMPLE, "sample")
-        labels = [_label(row.planned) for row in self._rows]
-        for number, row in enumerate(self._rows):
-            request = row.planned.request
-            for sample in range(request.count):
-                values = [request.model, str(request.size), str(number), str(sample + 1)]
-                cells.append(_cell(row, self._directory, axes.place(values), number=sample))
-        named = tuple(
-            Axis(kind=axis.kind, name=axis.name, values=tuple(labels))
-            if axis.kind is Kind.ROW
-            else axis
-            for axis in axes.all()
-        )
-        return Run(axes=named, cells=tuple(cells), made=_made(self._rows))
+def _batch(directory: RunDirectory, _: PlanHeader, rows: Sequence[RowOutcome]) -> Run:
+    """Return a run whose rows come from a file, and have nothing in common."""
+    axes = _Axes((kind, kind.value) for kind in (Kind.MODEL, Kind.SIZE, Kind.ROW, Kind.SAMPLE))
+    cells = []
+    for number, row in enumerate(rows):
+        request = row.planned.request
+        for sample in range(request.count):
+            values = [request.model, str(request.size), str(number), str(sample + 1)]
+            cells.append(_cell(row, directory, axes.place(values), number=sample))
+    labels = tuple(_label(row.planned) for row in rows)
+    named = (replace(axis, values=labels) if axis.kind is Kind.ROW else axis for axis in axes.all())
+    return Run(axes=tuple(named), cells=tuple(cells))
 
 
 def _label(planned: PlannedRow) -> str:
-    return (
-        f"{planned.row.id}: {planned.request.prompt}" if planned.row.id else planned.request.prompt
-    )
-
-
-def _counts(pairs: set[tuple[str, str]]) -> int:
-    return len({service for service, _ in pairs}) * len({model for _, model in pairs})
+    prompt = planned.request.prompt
+    return f"{planned.row.id}: {prompt}" if planned.row.id else prompt
 
 
 def _made(rows: Iterable[RowOutcome]) -> datetime | None:
@@ -184,18 +148,13 @@ def _cell(row: RowOutcome, directory: RunDirectory, at: tuple[int, ...], *, numb
         )
     if row.code is None:
         return Cell(row=key, at=at, state=State.NOT_SENT, asked=asked)
-    failure = _failure(row, row.code)
-    return Cell(row=key, at=at, state=State.FAILED, asked=asked, failure=failure)
-
-
-def _failure(row: RowOutcome, code: ExitCode) -> Failure:
-    history = row.history
-    return Failure(
-        code=code.label,
+    failure = Failure(
+        code=row.code.label,
         billed=row.billed,
         message=history.message or "the run was cut off before the answer",
         http_status=history.http_status if row.billed is not Billed.YES else None,
     )
+    return Cell(row=key, at=at, state=State.FAILED, asked=asked, failure=failure)
 
 
 def _image(data: Mapping[str, Any], directory: RunDirectory) -> SavedImage:

@@ -46,7 +46,6 @@ class Grid:
     columns: tuple[tuple[int, ...], ...] = ()
     rows: tuple[tuple[int, ...], ...] = ()
     cells: tuple[tuple[Cell | None, ...], ...] = ()
-
     is_gallery: bool = False
 
     def part(self, *, rows: slice = _ALL, columns: slice = _ALL) -> "Grid":

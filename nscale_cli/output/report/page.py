@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from nscale_cli.output.report import summary, words
+from nscale_cli.output.report.album import MAX_ON_PAGE, Shown
 from nscale_cli.output.report.audit import Drift
 from nscale_cli.output.report.blind import Ballot, Key
 from nscale_cli.output.report.cells import Cell, Run, State, readable, readable_lines
 from nscale_cli.output.report.grid import Grid, Span
 from nscale_cli.output.report.pictures import HASH_BITS
-from nscale_cli.output.report.thumbnails import MAX_ON_PAGE, Shown
 from nscale_cli.values import frozen
 
 if TYPE_CHECKING:
@@ -56,16 +56,11 @@ class Content:
 def pages(grid: Grid, content: Content) -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each page; more than MAX_ON_PAGE pictures need several."""
     parts = _parts(grid)
-    names = [page_name(number) for number in range(len(parts))]
+    names = ["index.html", *(f"index-{number}.html" for number in range(2, len(parts) + 1))]
     whole = _whole(grid, content) | {"pages": names}
     for number, (name, part) in enumerate(zip(names, parts, strict=True)):
         values = whole | _cells(part, content) | {"page": number}
         yield name, render("page", values)
-
-
-def page_name(number: int) -> str:
-    """Return the name of a page, from 0."""
-    return f"index-{number + 1}.html" if number else "index.html"
 
 
 def render(name: str, values: Values) -> str:

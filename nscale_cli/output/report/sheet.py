@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nscale_cli.output.report.cells import Cell, State
-from nscale_cli.output.report.fonts import OWN_FONT, font
-from nscale_cli.output.report.labels import wrap
+from nscale_cli.output.report.fonts import OWN_FONT, font, wrapped
 from nscale_cli.output.report.pictures import PictureUnreadable
 from nscale_cli.output.report.sheet_layout import MUTED, SMALL, Place, Sheet, Text
 
@@ -43,6 +42,8 @@ def draw(sheet: Sheet, read: Read) -> bytes:
 def _draw_place(
     canvas: "Image.Image", pen: "ImageDraw.ImageDraw", place: Place, read: Read
 ) -> None:
+    from PIL import Image
+
     cell = place.cell
     if cell is None or cell.state is State.NOT_SENT:
         _dash(pen, place)
@@ -53,22 +54,15 @@ def _draw_place(
             picture = read(cell)
         except PictureUnreadable as problem:
             canvas.paste(_hatched(place), (place.x, place.y))
-            _draw_problem(pen, place, str(problem))
+            _draw_text(pen, _problem_text(str(problem), place))
             return
-        canvas.paste(_fitted(picture, place), (place.x, place.y))
-        pen.rectangle(_outline(place), outline=_EDGE)
-
-
-def _fitted(picture: "Image.Image", place: Place) -> "Image.Image":
-    from PIL import Image
-
-    size = (place.width, place.height)
-    return picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)
-
-
-def _outline(place: Place) -> tuple[int, int, int, int]:
-    """Return the box of pixels just around a place, so that nothing of a picture is hidden."""
-    return (place.x - 1, place.y - 1, place.x + place.width, place.y + place.height)
+        size = (place.width, place.height)
+        if picture.size != size:
+            picture = picture.resize(size, Image.Resampling.LANCZOS)
+        canvas.paste(picture, (place.x, place.y))
+        # Just around it, so that nothing of the picture is hidden.
+        right, bottom = place.x + place.width, place.y + place.height
+        pen.rectangle((place.x - 1, place.y - 1, right, bottom), outline=_EDGE)
 
 
 def _hatched(place: Place) -> "Image.Image":
@@ -101,9 +95,7 @@ def _draw_text(pen: "ImageDraw.ImageDraw", text: Text) -> None:
         pen.text((text.x, baseline), line, font=face, fill=text.colour, anchor="ls")
 
 
-def _draw_problem(pen: "ImageDraw.ImageDraw", place: Place, problem: str) -> None:
-    face = font(OWN_FONT, SMALL)
-    lines = wrap(problem, place.width - 20, face.getlength)
-    for number, line in enumerate(lines):
-        y = place.y + 26 + 20 * number
-        pen.text((place.x + 12, y), line, font=face, fill=MUTED, anchor="ls")
+def _problem_text(problem: str, place: Place) -> Text:
+    lines = wrapped(problem, place.width - 20, OWN_FONT, SMALL)
+    x, y = place.x + 12, place.y + 11
+    return Text(x=x, y=y, lines=lines, size=SMALL, font=OWN_FONT, colour=MUTED)

@@ -3,15 +3,15 @@
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import partial
 from math import ceil, sqrt
 from pathlib import Path
 
 from nscale_cli.output.report import words
 from nscale_cli.output.report.cells import Cell, Kind, State, readable
-from nscale_cli.output.report.fonts import Fonts, width
+from nscale_cli.output.report.fonts import OWN_FONT, Fonts, width, wrapped
 from nscale_cli.output.report.grid import Grid, Span
-from nscale_cli.output.report.labels import packed, wrap
+from nscale_cli.output.report.labels import packed
 from nscale_cli.request import Size
 from nscale_cli.values import frozen
 
@@ -118,19 +118,14 @@ def _as_table(grid: Grid, side: int) -> Grid:
 def _split(table: Grid, fonts: Fonts) -> Iterator[Grid]:
     """Yield parts of a table that fit on a sheet each: of as many columns, then rows, as can be."""
 
-    def fits(part: Grid) -> bool:
+    def fits(columns: slice, rows: slice) -> bool:
+        part = table.part(rows=rows, columns=columns)
         return _Draft(part, fonts, MIN_CELL).sheet().fits
 
-    def rows_fit(tall: Grid) -> Callable[[slice], bool]:
-        return lambda rows: fits(tall.part(rows=rows))
-
     one_row = slice(0, 1)
-    for columns in _slices(
-        len(table.columns), lambda columns: fits(table.part(rows=one_row, columns=columns))
-    ):
-        tall = table.part(columns=columns)
-        for rows in _slices(len(tall.rows), rows_fit(tall)):
-            yield tall.part(rows=rows)
+    for columns in _slices(len(table.columns), lambda columns: fits(columns, one_row)):
+        for rows in _slices(len(table.rows), partial(fits, columns)):
+            yield table.part(rows=rows, columns=columns)
 
 
 def _slices(count: int, fits: Callable[[slice], bool]) -> Iterator[slice]:
@@ -146,16 +141,6 @@ def _slices(count: int, fits: Callable[[slice], bool]) -> Iterator[slice]:
 
 def _gap(side: int) -> int:
     return max(10, side // 16)
-
-
-def _stand_in(span: Span) -> str:
-    """Return what is written where no font has the letters of a heading."""
-    return f"{span.axis.kind} {span.value + 1}"
-
-
-@lru_cache(maxsize=10_000)
-def _wrapped(text: str, room: int, font: Path, size: int, *, middle: bool) -> tuple[str, ...]:
-    return wrap(text, room, lambda part: width(part, font, size), middle=middle)
 
 
 class _Draft:
@@ -196,12 +181,13 @@ class _Draft:
     ) -> Text:
         """Return `text` in lines of at most `room` pixels, as yet at the top of the sheet."""
         fitted, font = self._fonts.fit(readable(text[:_MAX_TEXT]), otherwise=otherwise)
-        lines = _wrapped(fitted, room, font, size, middle=middle)
+        lines = wrapped(fitted, room, font, size, middle=middle)
         return Text(x=x, y=0, lines=lines, size=size, font=font, colour=colour)
 
     def _heading(self, span: Span, x: int, room: int, size: int = _LABEL) -> Text:
         middle = span.axis.kind in (Kind.MODEL, Kind.SERVICE)
-        return self._text(span.label, x, room, size=size, otherwise=_stand_in(span), middle=middle)
+        otherwise = f"{span.axis.kind} {span.value + 1}"
+        return self._text(span.label, x, room, size=size, otherwise=otherwise, middle=middle)
 
     def _put(self, text: Text, y: int) -> int:
         """Place a text, and return where the next may stand."""
@@ -210,8 +196,7 @@ class _Draft:
 
     def _put_facts(self, facts: Sequence[str], x: int, y: int, room: int) -> int:
         """Place small texts one after the other, in as many lines as they need."""
-        measured = self._fonts.own_width(SMALL)
-        for line in packed(facts, room, measured):
+        for line in packed(facts, room, lambda text: width(text, OWN_FONT, SMALL)):
             y = self._put(self._text(line, x, room, size=SMALL, colour=MUTED), y)
         return y
 
@@ -240,12 +225,11 @@ class _Draft:
         return (wide, high) if saved else (max(wide, least), max(high, _MIN_BLANK))
 
     def _head(self, y: int) -> int:
-        room = self._right - MARGIN
-        title = self._text(
-            words.title(self._table.run), MARGIN, room, size=_TITLE, otherwise=f"{Kind.PROMPT} 1"
-        )
+        run, room = self._table.run, self._right - MARGIN
+        otherwise = f"{Kind.PROMPT} 1"
+        title = self._text(words.title(run), MARGIN, room, size=_TITLE, otherwise=otherwise)
         y = self._put(title, y)
-        return self._put_facts(words.facts(self._table.run), MARGIN, y + 4, room) + 24
+        return self._put_facts(words.facts(run), MARGIN, y + 4, room) + 24
 
     def _column_headings(self, y: int) -> int:
         levels = len(self._table.column_axes)
@@ -272,8 +256,7 @@ class _Draft:
                     y = self._band(spans[level][number], y, level)
             label_end = y
             if levels:
-                room = self._gutter - _gap(self._side)
-                label = self._heading(spans[-1][number], MARGIN, room)
+                label = self._heading(spans[-1][number], MARGIN, self._gutter - _gap(self._side))
                 label_end = self._put(label, y - 3)
             y = max(label_end, self._row(cells, y)) + _gap(self._side) + 6
             if y > MAX_SIDE or y * self._right > MAX_PIXELS:

@@ -22,9 +22,14 @@ def title(run: Run) -> str:
 def facts(run: Run) -> list[str]:
     """Return what holds for the whole run: what does not vary, how many came, the cost, the day."""
     said = (Kind.SAMPLE, Kind.ROW, *(() if run.title else (Kind.PROMPT,)))
-    parts = [label for axis, label in run.fixed if axis.kind not in said]
-    more = [f"{run.left_out} more not shown"] if run.left_out else []
-    return [*parts, *counts(run.cells), *more, *_cost(run), *_day(run)]
+    cost = known_cost(run.cells)
+    return [
+        *(label for axis, label in run.fixed if axis.kind not in said),
+        *counts(run.cells),
+        *([f"{run.left_out} more not shown"] if run.left_out else []),
+        *([] if cost is None else [f"about {money(cost)}"]),
+        *([f"{run.made.day} {run.made:%B %Y}"] if run.made else []),
+    ]
 
 
 def counts(cells: Iterable[Cell]) -> list[str]:
@@ -62,15 +67,6 @@ def known_cost(cells: Iterable[Cell]) -> float | None:
     costs = [cell.cost_usd for cell in cells if cell.state is State.SAVED]
     known = [cost for cost in costs if cost is not None]
     return fsum(known) if known and len(known) == len(costs) else None
-
-
-def _cost(run: Run) -> list[str]:
-    cost = known_cost(run.cells)
-    return [] if cost is None else [f"about {money(cost)}"]
-
-
-def _day(run: Run) -> list[str]:
-    return [f"{run.made.day} {run.made:%B %Y}"] if run.made else []
 
 
 def _count(axis: Axis) -> str:

@@ -85,12 +85,21 @@ def write_report(
         then.read_all()
         report = Report(
             sheets=tuple(sheets),
-            notes=tuple(str(each) for each in (*effects(run, now.hashes), *other_sizes(run))),
+            notes=(*map(str, effects(run, now.hashes)), *other_sizes(run)),
             drifts=tuple(drifts(before, run, then.hashes, now.hashes)) if before else (),
             without_font=tuple(fonts.missing),
         )
-        written = _write_pages(grid, directory, report, now, then) if page else []
-    table = _write_table(run, directory, report)
+        content = Content(
+            directory=directory,
+            shown=now.shown,
+            notes=report.notes,
+            drifts=report.drifts,
+            shown_then=then.shown,
+        )
+        texts = pages(grid, content) if page else ()
+        written = [_put(directory / name, text) for name, text in texts]
+    said = [*report.notes, *(drift_sentence(run, drift) for drift in report.drifts)]
+    table = _put(directory / TABLE_NAME, summary.markdown(run, said))
     _remove_older(directory, {*sheets, *written})
     return replace(report, pages=tuple(written), table=table)
 
@@ -118,24 +127,6 @@ def _write_sheets(
         yield _put(directory / name, draw(sheet, album.read))
 
 
-def _write_pages(
-    grid: Grid, directory: Path, report: Report, now: Album, then: Album
-) -> list[Path]:
-    content = Content(
-        directory=directory,
-        shown=now.shown,
-        notes=report.notes,
-        drifts=report.drifts,
-        shown_then=then.shown,
-    )
-    return [_put(directory / name, text) for name, text in pages(grid, content)]
-
-
-def _write_table(run: Run, directory: Path, report: Report) -> Path:
-    said = [*report.notes, *(drift_sentence(run, drift) for drift in report.drifts)]
-    return _put(directory / TABLE_NAME, summary.markdown(run, said))
-
-
 def _put(path: Path, data: bytes | str) -> Path:
     """Write a file of the report at once, in place of an older one; raise OSError."""
     return replace_whole(path, data if isinstance(data, bytes) else data.encode())
@@ -160,8 +151,7 @@ def blind_key(run: Run, bookkeeping: Path, chance: Random) -> blind.Key:
     where there is nothing to judge, and OSError where the key cannot be kept.
     """
     path = bookkeeping / KEY_NAME
-    before = read_keys(bookkeeping)
-    for key in before.values():
+    for key in read_keys(bookkeeping).values():
         if key.is_of(run):
             return key
     made = blind.make_key(run, chance)

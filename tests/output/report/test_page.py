@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from nscale_cli.output.report.album import Shown
 from nscale_cli.output.report.audit import Drift
 from nscale_cli.output.report.cells import Run
 from nscale_cli.output.report.grid import arrange
 from nscale_cli.output.report.page import Content, pages
-from nscale_cli.output.report.thumbnails import Shown
 from tests.output.report.runs import MODELS, REFUSED, changed, make_run
 
 PIXEL = Shown(src="data:image/jpeg;base64,AA==", width=4, height=3)

@@ -15,11 +15,9 @@ from PIL import Image
 from nscale_cli.errors import UsageError
 from nscale_cli.output.report import album as album_module
 from nscale_cli.output.report import pictures
-from nscale_cli.output.report import thumbnails as thumbnails_module
-from nscale_cli.output.report.album import Album
+from nscale_cli.output.report.album import Album, Thumbnails
 from nscale_cli.output.report.blind import make_key
 from nscale_cli.output.report.cells import Run
-from nscale_cli.output.report.thumbnails import Thumbnails
 from nscale_cli.output.report.write import (
     Report,
     ReportOptions,
@@ -150,7 +148,7 @@ def test_labels_without_a_font_are_named(tmp_path: Path) -> None:
 def test_a_page_grows_no_larger_than_a_browser_can_bear(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures of noise, which cannot be compressed, become smaller until all fit."""
     noise = Image.frombytes("RGB", (768, 768), Random(1).randbytes(768 * 768 * 3))
-    monkeypatch.setattr(thumbnails_module, "MAX_PAGE_BYTES", 2_500_000)
+    monkeypatch.setattr(album_module, "MAX_PAGE_BYTES", 2_500_000)
     thumbnails = Thumbnails(20)
     assert thumbnails.side == 768
     for number in range(20):
