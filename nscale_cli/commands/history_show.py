@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nscale_cli.commands._command import command
-from nscale_cli.errors import ExitCode
 from nscale_cli.output.result import Result
 from nscale_cli.terminal.context import Environment
 
@@ -44,21 +43,6 @@ IdArgument = Annotated[
 ]
 
 
-class Opened(Result):
-    """An image that was opened, or warned of."""
-
-    __slots__ = ("_complete",)
-
-    def __init__(self, *, complete: bool) -> None:
-        """Know whether it was."""
-        self._complete = complete
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """OK where it was opened."""
-        return ExitCode.OK if self._complete else ExitCode.USAGE
-
-
 @command("as_json", "debug")
 def show(environment: Environment, entry_id: IdArgument) -> "HistoryShown":
     """Show it; SHOW_HELP is what the user reads."""
@@ -69,10 +53,11 @@ def show(environment: Environment, entry_id: IdArgument) -> "HistoryShown":
 
 
 @command("debug")
-def open_image(environment: Environment, entry_id: IdArgument) -> Opened:
+def open_image(environment: Environment, entry_id: IdArgument) -> Result:
     """Open it; OPEN_HELP is what the user reads."""
     from nscale_cli.commands._history import existing_path, find_entry
+    from nscale_cli.commands.images_show import Shown
     from nscale_cli.preview.show import open_images
 
     path = existing_path(find_entry(entry_id, environment))
-    return Opened(complete=open_images([path], environment.terminal))
+    return Shown(paths=[path], complete=open_images([path], environment.terminal))
