@@ -1,15 +1,12 @@
 """`nscale history show` and `open`: one image that was made before."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from nscale_cli.commands._command import command
 from nscale_cli.output.result import Result
 from nscale_cli.terminal.context import Environment
-
-if TYPE_CHECKING:
-    from nscale_cli.output.history import HistoryShown
 
 SHOW_HELP = """Show all that is remembered of an image.
 
@@ -44,7 +41,7 @@ IdArgument = Annotated[
 
 
 @command("as_json", "debug")
-def show(environment: Environment, entry_id: IdArgument) -> "HistoryShown":
+def show(environment: Environment, entry_id: IdArgument) -> Result:
     """Show it; SHOW_HELP is what the user reads."""
     from nscale_cli.commands._history import find_entry
     from nscale_cli.output.history import HistoryShown
