@@ -24,7 +24,6 @@ MODULES = sorted(
 # Short, with a single importer, and a room of their own all the same: the only one that loads a
 # library, or a value that others are given.
 VALUES_AND_OWNERS = {
-    "nscale_cli.output.json",  # the envelope
     "nscale_cli.preview.characters",  # ascii-magic
     "nscale_cli.terminal.size",  # a value of its own
     "nscale_cli.terminal.context",

@@ -1,7 +1,7 @@
 """What a command works in: the settings, the way to the service, the service's models."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,12 +103,14 @@ def history_path(terminal: Terminal) -> Path:
     return state_directory(terminal.env) / FILE_NAME
 
 
-def open_history(terminal: Terminal) -> "History":
-    """Return the history, to be looked at; nothing is opened yet."""
+@contextmanager
+def open_history(terminal: Terminal) -> Iterator["History"]:
+    """Yield the history, to be looked at; nothing is opened yet."""
     from nscale_cli.storage.history import History
 
     home = home_directory(terminal.env)
-    return History(history_path(terminal), home=home, warn=terminal.warn)
+    with closing(History(history_path(terminal), home=home, warn=terminal.warn)) as history:
+        yield history
 
 
 def make_recorder(

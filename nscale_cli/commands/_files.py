@@ -70,11 +70,9 @@ def _sidecar(path: Path, digest: str) -> Finding | None:
 
 
 def _entries(digest: str, terminal: Terminal) -> list[HistoryEntry]:
-    history = open_history(terminal)
     try:
-        return history.of_file(digest)
+        with open_history(terminal) as history:
+            return history.of_file(digest)
     except NscaleError as error:
         terminal.warn(error.message)
         return []
-    finally:
-        history.close()

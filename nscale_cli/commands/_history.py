@@ -2,11 +2,11 @@
 
 import os
 import re
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from nscale_cli.commands._context import open_history
+from nscale_cli.commands.options.history import SearchOptions
 from nscale_cli.errors import NscaleError, UsageError
 from nscale_cli.redact import excerpt
 from nscale_cli.storage.history import HistoryEntry, HistoryQuery
@@ -37,38 +37,26 @@ def read_moment(text: str, option: str, now: datetime) -> datetime:
     return moment.astimezone() if moment.tzinfo is None else moment
 
 
-def search(
-    environment: Environment,
-    text: Sequence[str],
-    *,
-    limit: int,
-    model: str | None,
-    since: str | None,
-) -> list[HistoryEntry]:
-    """Return the newest entries whose prompts hold all words of `text`."""
+def search(environment: Environment, wanted: SearchOptions, limit: int) -> list[HistoryEntry]:
+    """Return the newest entries that are looked for, at most `limit`; raise UsageError."""
+    since = wanted.since
     query = HistoryQuery(
-        words=tuple(word for each in text for word in each.split()),
-        model=model,
+        words=tuple(word for each in wanted.text or () for word in each.split()),
+        model=wanted.model,
         since=read_moment(since, "--since", environment.clock.now()) if since else None,
         limit=limit,
     )
-    history = open_history(environment.terminal)
-    try:
+    with open_history(environment.terminal) as history:
         return history.search(query)
-    finally:
-        history.close()
 
 
 def find_entry(word: str, environment: Environment) -> HistoryEntry:
     """Return the entry that an id, or `last`, means; raise UsageError where there is none."""
-    history = open_history(environment.terminal)
-    try:
+    with open_history(environment.terminal) as history:
         if word == LAST:
             entry = next(iter(history.search(HistoryQuery(limit=1))), None)
         else:
             entry = history.entry(_id(word))
-    finally:
-        history.close()
     if entry is not None:
         return entry
     if word == LAST:
@@ -87,15 +75,13 @@ def _id(word: str) -> int:
 
 def complete_entry(terminal: Terminal, incomplete: str) -> list[str]:
     """Return ids for the shell, the newest first; nothing where there is no history."""
-    history = open_history(terminal)
-    if not history.exists or not (incomplete.isdigit() or LAST.startswith(incomplete)):
-        return []
-    try:
-        entries = history.search(HistoryQuery(limit=_MAX_OFFERED))
-    except NscaleError:
-        return []
-    finally:
-        history.close()
+    with open_history(terminal) as history:
+        if not history.exists or not (incomplete.isdigit() or LAST.startswith(incomplete)):
+            return []
+        try:
+            entries = history.search(HistoryQuery(limit=_MAX_OFFERED))
+        except NscaleError:
+            return []
     ids = [LAST, *(str(entry.id) for entry in entries)]
     return [each for each in ids if each.startswith(incomplete)]
 

@@ -57,6 +57,7 @@ class Drawing:
         if self._asked.blind:
             return self._draw_blind(run, directory)
         return Drawn(
+            directory=directory.path,
             run=run,
             report=self._write(run, directory, again=again),
             preview=self._preview(),
@@ -88,6 +89,7 @@ class Drawing:
     def _draw_blind(self, run: Run, directory: RunDirectory) -> Drawn:
         key = blind_key(run, directory.bookkeeping, SystemRandom())
         return Drawn(
+            directory=directory.path,
             run=run,
             report=Report(sheets=(), notes=()),
             blind=write_blind(run, directory.path, key),

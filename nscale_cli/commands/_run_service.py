@@ -104,8 +104,7 @@ class Buying:
             self.estimate_usd = self._survey.estimate_usd(self._survey.area, self._price_of)
             budgets = self._budgets()
             terminal.note(self._announcement())
-            markers = self._markers(connections)
-            recorders = self._recorders(connections)
+            markers, recorders = self._keepers(connections)
             show = stack.enter_context(terminal.live())
             for recorder in recorders.values():
                 stack.enter_context(recorder)
@@ -123,28 +122,19 @@ class Buying:
             )
             return buy_rows(self._ledger, order, environment, self._begin_progress(show))
 
-    def _markers(self, connections: Mapping[str, Connection]) -> dict[str, Marker]:
-        terminal, record = self._environment.terminal, self._command.buying.record
-        made = {
-            name: make_marker(terminal, self._command.services[name][1], record, connection)
-            for name, connection in connections.items()
-        }
-        return {name: marker for name, marker in made.items() if marker}
-
-    def _recorders(self, connections: Mapping[str, Connection]) -> dict[str, Recorder]:
+    def _keepers(
+        self, connections: Mapping[str, Connection]
+    ) -> tuple[dict[str, Marker], dict[str, Recorder]]:
+        """Return what writes into the images of each service, and what remembers them."""
         command, terminal = self._command, self._environment.terminal
-        made = {
-            name: make_recorder(
-                terminal,
-                command.services[name][1],
-                command.buying.record,
-                connection,
-                self._prices[name],
-                run=command.run.path,
-            )
-            for name, connection in connections.items()
-        }
-        return {name: recorder for name, recorder in made.items() if recorder}
+        markers, recorders = {}, {}
+        for name, connection in connections.items():
+            of_service = (terminal, command.services[name][1], command.buying.record, connection)
+            if marker := make_marker(*of_service):
+                markers[name] = marker
+            if recorder := make_recorder(*of_service, self._prices[name], run=command.run.path):
+                recorders[name] = recorder
+        return markers, recorders
 
     def _price_of(self, service: str, model: str) -> float | None:
         prices = self._prices.get(service)  # none for rows of before, at a service not named now

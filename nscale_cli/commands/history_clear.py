@@ -52,13 +52,10 @@ def clear(
 
     if entry_id is not None and before is not None:
         raise UsageError("ID and --before exclude each other", hint="give one of them")
-    history = open_history(environment.terminal)
     number = None if entry_id is None else find_entry(entry_id, environment).id
     moment = read_moment(before, "--before", environment.clock.now()) if before else None
-    try:
+    with open_history(environment.terminal) as history:
         count = history.clear(entry_id=number, before=moment)
-    finally:
-        history.close()
     return Done(said=[f"{count} image{'' if count == 1 else 's'} forgotten"])
 
 

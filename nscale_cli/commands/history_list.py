@@ -1,16 +1,14 @@
 """`nscale history`: what was made before."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from nscale_cli.commands._command import command
-from nscale_cli.commands.options.request import complete_model
+from nscale_cli.commands.options.history import SearchOptions
 from nscale_cli.errors import UsageError
+from nscale_cli.output.result import Result
 from nscale_cli.terminal.context import Environment
-
-if TYPE_CHECKING:
-    from nscale_cli.output.history import HistoryListed
 
 HELP = """List the images that were made before, the newest first.
 
@@ -24,40 +22,15 @@ Examples:
 With a text, those whose prompt holds all its words. The word `list` may be left out, unless the
 text begins with the name of another command of `nscale history`.
 """
-DEFAULT_LIMIT = 20
 _OFF_TERMINAL_COLUMNS = 200
 
-TextArgument = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="TEXT", help="Words of the prompt.", show_default=False),
-]
 LimitOption = Annotated[
     int, typer.Option("-n", "--limit", metavar="N", help="At most so many images.")
-]
-OnlyModelOption = Annotated[
-    str | None,
-    typer.Option(
-        "-m",
-        "--model",
-        metavar="ID",
-        autocompletion=complete_model,
-        help="Only images of this model.",
-    ),
-]
-SinceOption = Annotated[
-    str | None,
-    typer.Option("--since", metavar="TIME", help="Only images since 12h, 7d, 4w ago, or a date."),
 ]
 
 
 @command("as_json", "debug")
-def list_images(
-    environment: Environment,
-    text: TextArgument = None,
-    limit: LimitOption = DEFAULT_LIMIT,
-    model: OnlyModelOption = None,
-    since: SinceOption = None,
-) -> "HistoryListed":
+def list_images(environment: Environment, wanted: SearchOptions, limit: LimitOption = 20) -> Result:
     """List; HELP is what the user reads."""
     from nscale_cli.commands._context import open_history
     from nscale_cli.commands._history import search
@@ -66,10 +39,9 @@ def list_images(
     if limit < 1:
         raise UsageError("-n must be 1 or more")
     terminal = environment.terminal
-    entries = search(environment, text or (), limit=limit, model=model, since=since)
-    history = open_history(terminal)
-    is_empty = not entries and history.count() == 0
-    history.close()
+    entries = search(environment, wanted, limit)
+    with open_history(terminal) as history:
+        is_empty = not entries and history.count() == 0
     columns = terminal.size().columns if terminal.stdout_is_tty else _OFF_TERMINAL_COLUMNS
     return HistoryListed(
         entries=entries,

@@ -1,17 +1,15 @@
 """`nscale history page`: what was made before, to be looked at in a browser."""
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from nscale_cli.commands._command import command
-from nscale_cli.commands.history_list import OnlyModelOption, SinceOption, TextArgument
+from nscale_cli.commands.options.history import SearchOptions
 from nscale_cli.errors import UsageError
+from nscale_cli.output.result import Result
 from nscale_cli.terminal.context import Environment
-
-if TYPE_CHECKING:
-    from nscale_cli.output.history_page import HistoryPage
 
 HELP = """Write a page of images that were made before.
 
@@ -24,7 +22,6 @@ Examples:
 It is one file with small pictures of the images inside and links to them, and needs no network.
 """
 _DEFAULT_PAGE = "gallery.html"
-_DEFAULT_LIMIT = 100
 
 PageOption = Annotated[
     str | None,
@@ -42,14 +39,12 @@ OpenOption = Annotated[bool, typer.Option("-x", "--open", help="Open the page.")
 @command("as_json", "quiet", "debug")
 def page(
     environment: Environment,
-    text: TextArgument = None,
-    limit: PageLimitOption = _DEFAULT_LIMIT,
-    model: OnlyModelOption = None,
-    since: SinceOption = None,
+    wanted: SearchOptions,
+    limit: PageLimitOption = 100,
     output: PageOption = None,
     force: ForceOption = False,
     open_viewer: OpenOption = False,
-) -> "HistoryPage":
+) -> Result:
     """Write it; HELP is what the user reads."""
     from nscale_cli.commands._history import search
     from nscale_cli.config.directories import home_directory
@@ -63,9 +58,8 @@ def page(
         raise UsageError(
             f"{path} exists", hint="choose another name with -o, or replace it with --force"
         )
-    entries = search(environment, text or (), limit=limit, model=model, since=since)
+    entries = search(environment, wanted, limit)
     if not entries:
         raise UsageError("no image to show: none is remembered, or none matches")
-    home = home_directory(environment.terminal.env)
-    write_page(entries, path, home=home)
+    write_page(entries, path, home=home_directory(environment.terminal.env))
     return HistoryPage(page=path, entries=entries, open_viewer=open_viewer)

@@ -1,16 +1,12 @@
 """`nscale history show` and `open`: one image that was made before."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from nscale_cli.commands._command import command
-from nscale_cli.errors import ExitCode
 from nscale_cli.output.result import Result
 from nscale_cli.terminal.context import Environment
-
-if TYPE_CHECKING:
-    from nscale_cli.output.history import HistoryShown
 
 SHOW_HELP = """Show all that is remembered of an image.
 
@@ -44,23 +40,8 @@ IdArgument = Annotated[
 ]
 
 
-class Opened(Result):
-    """An image that was opened, or warned of."""
-
-    __slots__ = ("_complete",)
-
-    def __init__(self, *, complete: bool) -> None:
-        """Know whether it was."""
-        self._complete = complete
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """OK where it was opened."""
-        return ExitCode.OK if self._complete else ExitCode.USAGE
-
-
 @command("as_json", "debug")
-def show(environment: Environment, entry_id: IdArgument) -> "HistoryShown":
+def show(environment: Environment, entry_id: IdArgument) -> Result:
     """Show it; SHOW_HELP is what the user reads."""
     from nscale_cli.commands._history import find_entry
     from nscale_cli.output.history import HistoryShown
@@ -69,10 +50,11 @@ def show(environment: Environment, entry_id: IdArgument) -> "HistoryShown":
 
 
 @command("debug")
-def open_image(environment: Environment, entry_id: IdArgument) -> Opened:
+def open_image(environment: Environment, entry_id: IdArgument) -> Result:
     """Open it; OPEN_HELP is what the user reads."""
     from nscale_cli.commands._history import existing_path, find_entry
+    from nscale_cli.commands.images_show import Shown
     from nscale_cli.preview.show import open_images
 
     path = existing_path(find_entry(entry_id, environment))
-    return Opened(complete=open_images([path], environment.terminal))
+    return Shown(paths=[path], complete=open_images([path], environment.terminal))

@@ -34,7 +34,6 @@ def report(
     """Draw; HELP is what the user reads."""
     from nscale_cli.commands._context import load_settings
     from nscale_cli.commands._report import Drawing
-    from nscale_cli.output.compare_result import Reported
     from nscale_cli.runs.files import write_results
     from nscale_cli.runs.journal import read_events
     from nscale_cli.runs.ledger import Place
@@ -53,4 +52,4 @@ def report(
                 write_results(run.path / "results.csv", outcomes(Place(run=run), states))
     except OSError as error:
         raise UsageError(f"{run.path} cannot be written to: {error.strerror}") from None
-    return Reported(directory=run.path, drawn=drawn)
+    return drawn

@@ -13,7 +13,6 @@ from nscale_cli.output.result import Result
 from nscale_cli.output.run_result import RunPlanned, RunReport
 from nscale_cli.output.tables import format_table
 from nscale_cli.redact import excerpt
-from nscale_cli.service.prices import dollars
 from nscale_cli.storage.names import text_of
 from nscale_cli.terminal.context import Environment
 from nscale_cli.values import frozen
@@ -25,12 +24,14 @@ _MAX_CELL = 60  # characters of the table
 
 
 @frozen
-class Drawn:
+class Drawn(Result):
     """What was drawn of a run; `blind` is the page that hides who made what.
 
     `preview`, `open_viewer`: whether a person is to see it.
     """
 
+    command = "images report"
+    directory: Path
     run: Run
     report: Report
     blind: Path | None = None
@@ -74,6 +75,7 @@ class Drawn:
         report = self.report
         header, *lines = summary.rows(self.run)
         return {
+            "run": text_of(self.directory),
             "sheet": text_of(report.sheets[0]) if report.sheets else None,
             "sheets": [text_of(path) for path in report.sheets],
             "page": text_of(self.page) if self.page else None,
@@ -150,44 +152,12 @@ class ComparisonPlanned(RunPlanned):
         yield self.product
         look = self.survey
         yield f"images: {look.to_send} to buy, {look.saved} saved, {look.left_alone} left alone"
-        if self.estimate_usd is None:
-            yield f"price: unknown ({self.price_unknown_because})"
-        else:
-            yield f"price: about ${dollars(self.estimate_usd)}"
+        yield self.price
 
     def data(self) -> dict[str, object]:
         """Return the same for a script."""
         axes = {axis.name: list(axis.values) for axis in self.run.axes}
         return {**RunPlanned.data(self), "axes": axes, "product": self.product}
-
-
-@frozen
-class Reported(Result):
-    """A report that was drawn of what is there."""
-
-    command = "images report"
-    directory: Path
-    drawn: Drawn
-
-    def notes(self) -> Iterator[str]:
-        """Say what it looks like."""
-        return self.drawn.notes()
-
-    def lines(self) -> Iterator[str]:
-        """Return the paths of the page and the sheets."""
-        return self.drawn.lines()
-
-    def remarks(self) -> Iterator[str]:
-        """Say what to do with a blind page."""
-        return self.drawn.remarks()
-
-    def data(self) -> Mapping[str, object]:
-        """Return the same for a script."""
-        return {"run": text_of(self.directory), **self.drawn.data()}
-
-    def show(self, environment: Environment) -> None:
-        """Show what was drawn."""
-        self.drawn.show(environment)
 
 
 @frozen

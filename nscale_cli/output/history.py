@@ -9,6 +9,7 @@ from pathlib import Path
 from nscale_cli.output.result import Result
 from nscale_cli.output.tables import format_table
 from nscale_cli.redact import clean, excerpt
+from nscale_cli.request import Size
 from nscale_cli.service.prices import dollars
 from nscale_cli.storage.history import HistoryEntry
 from nscale_cli.storage.names import text_of
@@ -126,17 +127,26 @@ def entry_data(entry: HistoryEntry) -> dict[str, object]:
         "params": dict(entry.params),
         "base_url": entry.base_url,
         "sandbox": entry.sandbox,
-        "path": None if entry.path is None else text_of(entry.path),
-        "format": entry.format,
-        "width": entry.size.width if entry.size else None,
-        "height": entry.size.height if entry.size else None,
-        "bytes": entry.byte_count,
-        "sha256": entry.sha256,
+        **file_data(entry.path, entry.format, entry.size, entry.byte_count, entry.sha256),
         "original_sha256": entry.original_sha256,
         "seconds": entry.seconds,
         "cost_usd": entry.cost_usd,
         "request_id": entry.request_id,
         "run": None if entry.run is None else text_of(entry.run),
+    }
+
+
+def file_data(
+    path: Path | None, image_format: str | None, size: Size | None, byte_count: int, sha256: str
+) -> dict[str, object]:
+    """Return what a script is told of any file with an image."""
+    return {
+        "path": None if path is None else text_of(path),
+        "format": image_format,
+        "width": size.width if size else None,
+        "height": size.height if size else None,
+        "bytes": byte_count,
+        "sha256": sha256,
     }
 
 

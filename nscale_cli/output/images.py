@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nscale_cli.errors import Billed, ExitCode, NscaleError
-from nscale_cli.output.history import moment_text
-from nscale_cli.output.json import readable
-from nscale_cli.output.result import NO_IMAGES, Result
+from nscale_cli.output.history import file_data, moment_text
+from nscale_cli.output.result import NO_IMAGES, Result, readable
 from nscale_cli.redact import excerpt
 from nscale_cli.request import ImageRequest, SavedImage
 from nscale_cli.service.prices import cost_usd, dollars
@@ -194,15 +193,8 @@ def _moment(made: "JobResult") -> str | None:
 
 
 def _image_data(image: SavedImage) -> dict[str, object]:
-    return {
-        "path": text_of(image.path) if image.path else None,
-        "format": image.format,
-        "width": image.size.width if image.size else None,
-        "height": image.size.height if image.size else None,
-        "bytes": image.byte_count,
-        "sha256": image.sha256,
-        "original_sha256": image.original_sha256 or image.sha256,
-    }
+    known = file_data(image.path, image.format, image.size, image.byte_count, image.sha256)
+    return known | {"original_sha256": image.original_sha256 or image.sha256}
 
 
 def _short_name(path: Path, cwd: Path) -> str:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from nscale_cli.output.history import entry_data, fields_of
+from nscale_cli.output.history import entry_data, fields_of, file_data
 from nscale_cli.output.result import Result
 from nscale_cli.output.tables import format_table
 from nscale_cli.redact import clean, excerpt
@@ -83,11 +83,8 @@ class StrippedCopy(Result):
 
     def data(self) -> dict[str, object]:
         """Return the file, and its copy, for a script."""
-        stripped = {
-            "path": text_of(self.copy),
-            "sha256": self.sha256,
-            "is_original": self.is_original,
-        }
+        copy, sha256, is_original = text_of(self.copy), self.sha256, self.is_original
+        stripped = {"path": copy, "sha256": sha256, "is_original": is_original}
         return {"files": [_data(self.file)], "stripped": stripped}
 
 
@@ -120,12 +117,7 @@ def _text(value: object) -> str:
 
 def _data(file: FileInfo) -> dict[str, object]:
     return {
-        "path": text_of(file.path),
-        "format": file.format,
-        "width": file.size.width if file.size else None,
-        "height": file.size.height if file.size else None,
-        "bytes": file.byte_count,
-        "sha256": file.sha256,
+        **file_data(file.path, file.format, file.size, file.byte_count, file.sha256),
         "whole": file.metadata.whole,
         "content_credentials": file.metadata.credentials,
         "history": [entry_data(entry) for entry in file.entries],

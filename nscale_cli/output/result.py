@@ -1,15 +1,17 @@
 """What a command came to, and the one place that writes it: as lines, or as a JSON document."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import ClassVar
 
 from nscale_cli.errors import Billed, ExitCode, NscaleError
-from nscale_cli.output.json import document
+from nscale_cli.redact import Redactor
 from nscale_cli.terminal.context import Environment
 from nscale_cli.terminal.streams import Terminal
 from nscale_cli.values import frozen
 
+JSON_VERSION = 1
 _BILLED_SENTENCES = {
     Billed.NO: "Nothing was billed.",
     Billed.MAYBE: "The image may have been made, and billed.",
@@ -18,30 +20,16 @@ _BILLED_SENTENCES = {
 # Where nothing can have been paid for, a sentence about the bill would only be noise.
 _PLAIN_CODES = (ExitCode.USAGE, ExitCode.STDOUT_FAILED)
 NO_IMAGES: Mapping[str, object] = {
-    "model": None,
-    "prompt": None,
-    "size": None,
-    "count": None,
-    "params": None,
-    "base_url": None,
-    "created_at": None,
-    "request_id": None,
-    "elapsed_seconds": None,
-    "cost_usd": None,
+    **dict.fromkeys(("model", "prompt", "size", "count", "params", "base_url", "created_at")),
+    **dict.fromkeys(("request_id", "elapsed_seconds", "cost_usd")),
     "images": [],
     "kept": [],
 }
-
 NO_RUN: Mapping[str, object] = {
-    "run": None,
-    "rows": None,
-    "cost_usd": None,
-    "estimate_usd": None,
-    "stopped_by": None,
+    **dict.fromkeys(("run", "rows", "cost_usd", "estimate_usd", "stopped_by")),
     "images": [],
     "kept": [],
-    "sheet": None,
-    "page": None,
+    **dict.fromkeys(("sheet", "page")),
 }
 _NOTHING: Mapping[str, Mapping[str, object]] = {
     "images generate": NO_IMAGES,
@@ -183,19 +171,45 @@ def report(result: Result, terminal: Terminal, *, as_json: bool) -> None:
 
 
 def _answer(result: Result, terminal: Terminal, *, as_json: bool) -> None:
-    if as_json:
-        text = document(
-            result.command,
-            result.data(),
-            result.errors,
-            terminal.redactor,
-            partial=result.partial,
-            facts=result.facts,
-        )
-    else:
-        text = "\n".join(result.lines())
+    text = _document(result, terminal.redactor) if as_json else "\n".join(result.lines())
     if text:
         terminal.answer(text)
+
+
+def _document(result: Result, redactor: Redactor) -> str:
+    """Return the one JSON document, also of what failed; keys are hidden in what went wrong."""
+    data, errors = result.data(), result.errors
+    return json.dumps(
+        {
+            "version": JSON_VERSION,
+            "command": result.command,
+            "status": ("partial" if result.partial else "error") if errors else "ok",
+            "data": data,
+            "errors": [{**result.facts(each), **_error_data(each, redactor)} for each in errors],
+        }
+    )
+
+
+def _error_data(error: NscaleError, redactor: Redactor) -> dict[str, object]:
+    redact = redactor.redact
+    return {
+        "code": error.code.label,
+        "message": redact(error.message),
+        "hint": redact(error.hint) if error.hint else None,
+        "billed": error.billed.value,
+        "http_status": error.http_status,
+        "request_id": redact(error.request_id) if error.request_id else None,
+    }
+
+
+def readable(content: object, *, indent: int | None = None) -> str:
+    """Return `content` as JSON in its own script, but for what a terminal could act on."""
+    text = json.dumps(content, indent=indent, ensure_ascii=False)
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text
+    )
 
 
 def bill_of(error: NscaleError) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from nscale_cli.errors import SavedElsewhere, StdoutFailed
 from nscale_cli.jobs.job import JobResult
 from nscale_cli.output.images import saved_line
-from nscale_cli.output.json import readable
+from nscale_cli.output.result import readable
 from nscale_cli.redact import excerpt
 from nscale_cli.request import SavedImage
 from nscale_cli.runs.comparison import CELL_FIELD

@@ -236,10 +236,14 @@ class RunPlanned(Result):
             yield f"would save {name}  {what}  {prompt}"
         look = self.survey
         yield f"rows: {look.to_send} to send, {look.saved} saved, {look.left_alone} left alone"
+        yield self.price
+
+    @property
+    def price(self) -> str:
+        """What it would cost, or why that is not known."""
         if self.estimate_usd is None:
-            yield f"price: unknown ({self.price_unknown_because})"
-        else:
-            yield f"price: about ${dollars(self.estimate_usd)}"
+            return f"price: unknown ({self.price_unknown_because})"
+        return f"price: about ${dollars(self.estimate_usd)}"
 
     def data(self) -> dict[str, object]:
         """Return the same for a script."""

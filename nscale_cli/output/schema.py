@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nscale_cli.errors import Billed, ExitCode
-from nscale_cli.output.json import JSON_VERSION
+from nscale_cli.output.result import JSON_VERSION
 
 Schema = Mapping[str, Any]
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
