@@ -73,6 +73,7 @@ def test_every_module_that_asks_for_the_system_is_known_here() -> None:
     assert [name for name, text in sources.items() if others.search(text)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

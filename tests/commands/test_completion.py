@@ -107,6 +107,7 @@ def test_without_a_home_nothing_is_installed(cli: Cli) -> None:
     assert "HOME does not name your home directory" in outcome.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "word", "lines"),
     [
@@ -179,6 +180,7 @@ def test_orders_are_offered(program: Program) -> None:
     assert offers(program, "models list --sort ") == ["name", "price"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "variables", "offered"),
     [

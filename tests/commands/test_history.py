@@ -353,6 +353,7 @@ def test_tab_offers_commands_and_ids(program: Program, fill: Fill) -> None:
     assert offers(program, "nscale history -m black") == ["black-forest-labs/FLUX.1-schnell"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "loaded"),
     [

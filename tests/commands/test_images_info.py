@@ -130,6 +130,7 @@ def test_hostile_text_reaches_no_terminal(cli: Cli, tmp_path: Path) -> None:
     assert "\x1b" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*HOSTILE, *IMAGES, *OTHERS])
 def test_any_file_is_described(cli: Cli, tmp_path: Path, name: str) -> None:
     """Hostile, odd, or no image at all."""

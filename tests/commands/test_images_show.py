@@ -192,6 +192,7 @@ def test_a_style_that_is_none_is_a_usage_error(show: Show, source: str, style: s
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["ascii", "auto", "blocks", "kitty", "iterm2", "sixel"])
 @pytest.mark.parametrize("env", [{}, {"NO_COLOR": "1"}, COLOUR | {"NO_COLOR": "1"}])
 def test_off_a_terminal_no_style_writes_an_escape(

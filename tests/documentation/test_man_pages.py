@@ -34,6 +34,7 @@ def test_mandoc_finds_nothing_to_warn_of(page: Path) -> None:
     assert (result.returncode, result.stdout) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_man_shows_the_page(page: Path) -> None:
     """Without a complaint of groff; what is typed has the hyphens that can be copied."""

@@ -24,6 +24,7 @@ CANVAS = Canvas(columns=80, lines=36, colours=2**24)
 KEPT_AS_IMAGES = ("bomb", "header", "megapixels", "pixels")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["ascii", "blocks", "kitty", "iterm2", "sixel"])
 @pytest.mark.parametrize("name", SHOWN)
 def test_an_odd_picture_is_drawn_in_every_style(tmp_path: Path, name: str, style: str) -> None:
@@ -37,6 +38,7 @@ def test_an_odd_picture_is_drawn_in_every_style(tmp_path: Path, name: str, style
     assert 1 <= len(re.sub(r"^\n+", "", row.text).split("\n")) <= 36
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHOWN)
 def test_an_odd_picture_is_shown_and_not_changed(cli: Cli, tmp_path: Path, name: str) -> None:
     """The file is only read."""

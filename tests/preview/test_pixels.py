@@ -83,6 +83,7 @@ def test_iterm2_gets_a_jpeg_of_the_stated_size(size: tuple[int, int]) -> None:
     assert difference(pixels._fitted(picture(*size), CANVAS)[0], shown) < 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 def test_sixels_show_the_picture(size: tuple[int, int]) -> None:
     """In 255 colours, so nearly; and not too many pixels, which are slow to send and to draw."""

@@ -147,6 +147,7 @@ def test_a_path_becomes_a_target_in_a_folder_of_any_name(tmp_path: Path) -> None
     assert path == tmp_path / "{row}" / "{a}-2-abcdefgh.jpg"
 
 
+@pytest.mark.slow
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_no_row_leads_out_of_the_folder(out: str, mood: str) -> None:
     """Whatever a row says, its file is inside, under a name that was checked."""

@@ -76,6 +76,7 @@ def test_another_process_gives_the_same_bytes() -> None:
     assert ran.stdout == pictures.encode(_draw(), "png")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompt", SCENES)
 @pytest.mark.parametrize("part", ["prompt", "model", "index", "width", "seed"])
 def test_every_picture_of_a_small_series_is_visibly_different(part: str, prompt: str) -> None:
@@ -158,6 +159,7 @@ def test_a_long_prompt_is_cut_to_the_room_there_is(prompt: str) -> None:
     assert 80 < font.getlength(line) <= 120 + font.getlength("…")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompt", SCENES)
 @pytest.mark.parametrize("size", [(512, 512), (1024, 576), (600, 900)])
 def test_the_word_sandbox_can_be_read_at_the_bottom(size: tuple[int, int], prompt: str) -> None:

@@ -185,6 +185,7 @@ PUBLIC = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", DISGUISED)
 def test_a_private_address_in_disguise_is_never_asked(
     address: str, monkeypatch: pytest.MonkeyPatch
