@@ -216,8 +216,8 @@ MUTANTS = (
     Mutant(
         "devices-stay",
         "storage/private_files.py",
-        "if os.path.lexists(target) and not",
-        "if False and not",
+        "if not (stat.S_ISLNK(mode) or",
+        "if False and not (stat.S_ISLNK(mode) or",
         "tests/faults/test_h_private_files.py -k device",
     ),
     Mutant(

@@ -6,6 +6,7 @@ is locked meanwhile.
 
 import contextlib
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -131,7 +132,11 @@ else:
         """Return what is to be replaced: the file behind a link, or what is at `path` itself."""
         path = path.absolute()
         target = _followed(path) if path.is_file() else _followed(path.parent) / path.name
-        if os.path.lexists(target) and not (target.is_symlink() or target.is_file()):
+        try:
+            mode = target.lstat().st_mode  # asked once: it may come and go meanwhile
+        except (OSError, ValueError):
+            return target
+        if not (stat.S_ISLNK(mode) or stat.S_ISREG(mode)):
             raise OSError(None, "it is no regular file")
         return target
 

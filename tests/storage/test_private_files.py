@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,23 @@ def test_a_fifo_in_place_of_the_lock_is_not_waited_for(tmp_path: Path) -> None:
         replace_file(tmp_path / "file", b"new")
 
     assert (tmp_path / "file").read_bytes() == b"new"
+
+
+def test_a_file_that_comes_and_goes_is_no_device(tmp_path: Path) -> None:
+    """Another process may set it aside while this one waits for its turn to do so."""
+    path, done = tmp_path / "history", threading.Event()
+
+    def come_and_go() -> None:
+        while not done.is_set():
+            path.touch()
+            path.rename(tmp_path / "aside")
+
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    try:
+        for _ in range(1000):
+            with locked(path):
+                pass
+    finally:
+        done.set()
+        other.join()
