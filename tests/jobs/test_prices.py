@@ -2,9 +2,11 @@
 
 import json
 import signal
+import socket
 import threading
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,10 +100,19 @@ class OrderedServer(ScriptedServer):
         super().__init__()
         self.order: list[str] = []
         self.asked = threading.Event()
+        self._handle = self._http.process_request
+        self._http.process_request = self._take  # type: ignore[method-assign]
+
+    def _take(self, connection: Any, address: Any) -> None:
+        """Note the first word of a connection, and only then take the next connection.
+
+        Which of the threads that answer runs first is chance.
+        """
+        self.order += connection.recv(4, socket.MSG_PEEK).decode().split()
+        self._handle(connection, address)
 
     def answer(self, request: ReceivedRequest) -> Answer:
         """Answer as the script says."""
-        self.order.append(request.method)
         if request.method == "GET":
             self.asked.set()
         else:
