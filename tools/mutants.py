@@ -208,10 +208,17 @@ MUTANTS = (
     ),
     Mutant(
         "one-writer-at-a-time",
-        "storage/private_files.py",
-        "while not take(descriptor):",
+        "storage/lock.py",
+        "while not take(descriptor, shared=shared):",
         "while False:",
         "tests/storage/test_private_files.py",
+    ),
+    Mutant(
+        "opened-before-it-moves",
+        "storage/history_file.py",
+        "with directory_locked(directory, self._patience_seconds, shared=True):",
+        "if True:",
+        "tests/storage/test_history.py -k until_another_has_opened",
     ),
     Mutant(
         "devices-stay",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from nscale_cli.errors import HistoryUnavailable
 from nscale_cli.redact import excerpt
 from nscale_cli.storage.disk import CREATE, OWNER_ONLY, is_at
+from nscale_cli.storage.lock import directory_locked
 from nscale_cli.storage.private_files import locked
 
 if TYPE_CHECKING:
@@ -115,6 +116,14 @@ class Database:
         return work(connection)
 
     def _open(self) -> "sqlite3.Connection":
+        directory = self.path.parent
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Held until SQLite has opened the companions, which it finds by their names: beside a
+        # damaged file that was renamed meanwhile it would write into those of the new one.
+        with directory_locked(directory, self._patience_seconds, shared=True):
+            return self._open_or_create()
+
+    def _open_or_create(self) -> "sqlite3.Connection":
         for _ in range(_MAX_TRIES):
             if not self.path.exists():
                 _create(self.path)
@@ -140,7 +149,8 @@ class Database:
     def _set_aside(self) -> None:
         """Rename the damaged file, unless another process has done so meanwhile."""
         self.close()
-        with locked(self.path):
+        alone = directory_locked(self.path.parent, self._patience_seconds, shared=False)
+        with locked(self.path), alone:
             if self._opened is None or not is_at(self.path, self._opened):
                 return
             aside = _set_aside(self.path)
@@ -170,7 +180,6 @@ def _create(path: Path) -> None:
 
     A second process that does the same finds either nothing or the whole file.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     _create_empty(temporary)
     try:

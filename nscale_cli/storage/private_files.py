@@ -8,19 +8,17 @@ import contextlib
 import os
 import stat
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from nscale_cli.errors import ConfigurationError
 from nscale_cli.redact import excerpt
 from nscale_cli.storage.disk import CREATE, OWNER_ONLY, write_whole
-from nscale_cli.storage.lock import take
+from nscale_cli.storage.lock import wait_for
 
 _OWNER_ONLY_DIRECTORY = 0o700
 _LOCK = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _MAX_LOCK_SECONDS = 60.0
-_FIRST_SLICE_SECONDS, _MAX_SLICE_SECONDS = 0.005, 0.25
 _MAX_LINKS = 40
 
 
@@ -59,7 +57,7 @@ def locked(path: Path) -> Iterator[None]:
     _make_directory(target.parent)
     descriptor = os.open(target.with_name(f".{target.name}.lock"), _LOCK, OWNER_ONLY)
     try:
-        _wait_for_lock(descriptor)
+        wait_for(descriptor, _MAX_LOCK_SECONDS)
         yield
     finally:
         os.close(descriptor)  # which also gives the lock back
@@ -75,16 +73,6 @@ def changing(path: Path) -> Iterator[None]:
         raise ConfigurationError(
             f"{excerpt(str(path))} cannot be written: {error.strerror}"
         ) from None
-
-
-def _wait_for_lock(descriptor: int) -> None:
-    deadline, seconds = time.monotonic() + _MAX_LOCK_SECONDS, _FIRST_SLICE_SECONDS
-    while not take(descriptor):
-        if time.monotonic() > deadline:
-            raise OSError(None, "another program has it locked")
-        time.sleep(seconds)
-        # Many that wait must not be in the way of the one that has it.
-        seconds = min(2 * seconds, _MAX_SLICE_SECONDS)
 
 
 def _make_directory(directory: Path) -> None:

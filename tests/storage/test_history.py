@@ -1,9 +1,11 @@
 """What was made before: one entry for each image, found again, and really gone when cleared."""
 
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -367,6 +369,36 @@ def test_a_damaged_file_is_set_aside_with_one_warning(
     assert warnings == [f"the history was damaged; it is set aside as {aside}, and a new one begun"]
     assert aside.read_bytes() == damaged
     assert prompts(open_history()) == ["a new beginning"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, no open file can be renamed")
+def test_a_damaged_file_stays_where_it_is_until_another_has_opened_it(
+    open_history: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite finds `-wal` by its name: it would write into that of the new file, and be lost."""
+    damaged = b"garbage" * 1000
+    first, second = open_history(), open_history()
+    first.path.parent.mkdir()
+    first.path.write_bytes(damaged)
+    other = threading.Thread(target=second.record, args=([entry("of another")],))
+    seen: list[bytes] = []
+
+    def connect(*arguments: object, **options: object) -> sqlite3.Connection:
+        connection = opened(*arguments, **options)
+        if not seen:
+            seen.append(b"")
+            other.start()
+            other.join(0.5)  # it has tried by then
+            seen.append(first.path.read_bytes())
+        return connection
+
+    opened: Callable[..., sqlite3.Connection] = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    first.record([entry("of this one")])
+    other.join(60)
+
+    assert seen == [b"", damaged]
+    assert sorted(prompts(open_history())) == ["of another", "of this one"]
 
 
 def test_a_second_damaged_file_does_not_replace_the_first(open_history: Open) -> None:

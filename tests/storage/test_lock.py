@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from nscale_cli.storage.lock import Locked, locked, owner_of
+from nscale_cli.storage.lock import Locked, directory_locked, locked, owner_of
 
 HOLD = """
 import sys
@@ -45,3 +46,34 @@ def test_a_longer_owner_leaves_nothing_behind(tmp_path: Path) -> None:
     for owner in ("a long name of a process", "short"):
         with locked(tmp_path / "lock", owner=owner):
             assert owner_of(tmp_path / "lock") == owner
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, no directory can be locked")
+def test_a_directory_is_shared_or_held_alone(tmp_path: Path) -> None:
+    """Two share it; who wants it alone gets it once both have gone, and no file is left."""
+    held: list[str] = []
+
+    def hold_alone() -> None:
+        with directory_locked(tmp_path, 60, shared=False):
+            held.append("alone")
+
+    alone = threading.Thread(target=hold_alone)
+    with directory_locked(tmp_path, 60, shared=True), directory_locked(tmp_path, 60, shared=True):
+        held.append("shared")
+        alone.start()
+        alone.join(0.3)
+        held.append("given back")
+    alone.join(60)
+
+    assert held == ["shared", "given back", "alone"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_cannot_be_held_is_used_all_the_same(tmp_path: Path) -> None:
+    """One that is not there, and one that another program does not give back in time."""
+    used = []
+    with directory_locked(tmp_path / "none", 60, shared=True):
+        used.append("none")
+    with directory_locked(tmp_path, 60, shared=False), directory_locked(tmp_path, 0, shared=True):
+        used.append("held by another")
+    assert used == ["none", "held by another"]
