@@ -71,10 +71,8 @@ class Account:
     def env(self) -> dict[str, str]:
         """What its shells know: the service's address and key, and nothing of the contributor's."""
         inherited = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
-        coverage = {name: value for name, value in os.environ.items() if "COVERAGE" in name}
         return {
             **inherited,
-            **coverage,
             "HOME": str(self.home),
             "PATH": f"{self.root / 'bin'}:{os.environ['PATH']}",
             "LC_ALL": "C.UTF-8",
