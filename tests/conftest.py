@@ -266,6 +266,15 @@ class Run(subprocess.Popen[bytes]):
         super().__exit__(kind, *failure)  # type: ignore[arg-type]
 
 
+def without_coverage(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of processes that coverage is not told of.
+
+    It cannot write, or be loaded, where little is allowed; and loading it takes twice as long as
+    the program, which many processes that do the same need not wait for.
+    """
+    return {name: value for name, value in env.items() if "COVERAGE" not in name}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """The installed program, run as a process of its own."""
@@ -289,8 +298,8 @@ class Program:
 
     @property
     def bare_env(self) -> dict[str, str]:
-        """The same without coverage, which cannot write, or be loaded, where little is allowed."""
-        return {name: value for name, value in self.env.items() if "COVERAGE" not in name}
+        """The same without coverage."""
+        return without_coverage(self.env)
 
     def start(self, *arguments: str, **options: object) -> "subprocess.Popen[bytes]":
         """Start the program and return at once."""

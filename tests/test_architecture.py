@@ -13,6 +13,7 @@ import typer
 
 from nscale_cli.app import COMMANDS
 from nscale_cli.commands._lazy import Branch, Leaf
+from tests.conftest import without_coverage
 from tools.mutants import MUTANTS
 
 ROOT = Path(__file__).parent.parent
@@ -68,12 +69,11 @@ def test_a_module_can_be_imported_alone(module: str) -> None:
     """No module relies on another having been imported before it, or loads a heavy library."""
     heavy = ("openai", "PIL", "ascii_magic", "rich", "jinja2")
     code = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"
-    # Coverage, which would be loaded in each of these processes, sees nothing but imports here.
-    env = {name: text for name, text in os.environ.items() if "COVERAGE" not in name}
 
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env=env
-    )
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT,
+        env=without_coverage(os.environ),
+    )  # fmt: skip
 
     assert result.stdout.strip() == "[]"
 

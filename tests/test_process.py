@@ -32,7 +32,7 @@ def test_twenty_runs_at_once_with_one_prompt_leave_twenty_files(program: Program
     """No run takes a name from another, and no image is lost."""
     arguments = ("images", "generate", "A sunset", "--sandbox", "-z", "64x64", "-q")
 
-    runs = [program.start(*arguments) for _ in range(20)]
+    runs = [program.start(*arguments, env=program.bare_env) for _ in range(20)]
     results = [(run.communicate(timeout=300), run.returncode) for run in runs]
 
     assert [code for _, code in results] == [0] * 20

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import require_command
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="callgrind counts on Linux")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="cachegrind counts on Linux")
 
 
 @pytest.mark.slow

@@ -301,7 +301,7 @@ def test_of_many_logins_at_once_no_key_is_lost(program: Program, injected: Injec
         running = [
             program.start(
                 "auth", "login", "--with-token", "--base-url", sandbox.base_url,
-                env=program.env | NO_KEYRING, stdin=subprocess.PIPE,
+                env=program.bare_env | NO_KEYRING, stdin=subprocess.PIPE,
             )
             for sandbox in sandboxes
         ]  # fmt: skip
@@ -319,7 +319,9 @@ def test_of_many_settings_at_once_none_is_lost(program: Program, injected: Injec
     """Forty here; two hundred were tried as well."""
     count = 40
     running = [
-        program.start("config", "set", "--profile", f"p{number}", "model", f"m{number}")
+        program.start(
+            "config", "set", "--profile", f"p{number}", "model", f"m{number}", env=program.bare_env
+        )
         for number in range(count)
     ]
     for process in running:
@@ -345,7 +347,7 @@ for number in range(25):
 
 def test_of_two_hundred_changes_none_is_lost(program: Program, injected: Injected) -> None:
     """Of keys and of settings."""
-    env = program.env | NO_KEYRING
+    env = program.bare_env | NO_KEYRING
     running = [
         subprocess.Popen([sys.executable, "-c", STORE_KEYS, str(number)], env=env, cwd=program.cwd)
         for number in range(8)

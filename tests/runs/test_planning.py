@@ -1,6 +1,7 @@
 """Making a plan: keys that stay, files that are whole, mistakes that come all at once."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from nscale_cli.errors import ConfigurationError, UsageError
 from nscale_cli.runs.plan import PlanHeader, RunDirectory, read_header
 from nscale_cli.runs.planning import digest_of
 from nscale_cli.runs.rows import RowsRefused
+from tests.conftest import without_coverage
 from tests.runs.rows import SERVICE, plan, planned, request, row
 
 
@@ -201,5 +203,6 @@ def test_memory_does_not_grow_with_the_number_of_rows(tmp_path: Path) -> None:
         text=True,
         check=True,
         cwd=Path(__file__).parents[2],
+        env=without_coverage(os.environ),
     )
     assert int(result.stdout) < 8_000

@@ -131,7 +131,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--quick", action="store_true", help="three rounds, and no counts")
-    parser.add_argument("--no-counts", action="store_true", help="leave callgrind out")
+    parser.add_argument("--no-counts", action="store_true", help="leave cachegrind out")
     options = parser.parse_args()
     rounds = 3 if options.quick else max(2, options.rounds)
     print(f"Python {platform.python_version()}, {rounds} rounds; wall: median (quartiles)\n")
