@@ -208,10 +208,14 @@ def test_a_job_that_may_be_given_up_ends_with_the_first_signal_and_no_other_begi
     stop, waiting, arriving = Stop(), threading.Event(), threading.Event()
 
     def errand(progress: JobProgress) -> None:
-        progress.state.receiving = progress.job.id == "0"
-        if progress.job.id == "1":
-            stop.request(2)
-        (arriving if progress.state.receiving else waiting).wait(0.5)
+        if progress.job.id == "0":
+            progress.state.receiving = True
+            arriving.set()
+            waiting.wait(0.5)
+            return
+        assert arriving.wait(60)
+        stop.request(2)
+        waiting.wait(60)
 
     results = {
         result.job.id: result for result in engine(errand, workers=2, stop=stop).results(jobs(9))
