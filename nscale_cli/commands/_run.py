@@ -84,15 +84,13 @@ def try_out(command: RunCommand, environment: Environment, trial: RunDirectory) 
 def write_files(place: Place, states: RowStates, terminal: Terminal) -> None:
     """Write the table of all rows, and those that failed; what cannot be written is a warning."""
     run, shard = place.run, place.shard
-    failed = run.bookkeeping / f"failed{shard.suffix}.jsonl"
     try:
-        if not write_failed(failed, outcomes(place, states), terminal.redactor.redact):
-            failed.unlink()
+        write_failed(run, shard, outcomes(place, states), terminal.redactor.redact)
         if shard.count == 1:
-            write_results(run.path / "results.csv", outcomes(place, states))
+            write_results(run, outcomes(place, states))
             return
         # The last of the shards to end writes what all of them have done.
-        with locked(run.bookkeeping / "results"), RowStates(read_events(run)) as all_states:
-            write_results(run.path / "results.csv", outcomes(Place(run=run), all_states))
+        with locked(run.results_lock), RowStates(read_events(run)) as all_states:
+            write_results(run, outcomes(Place(run=run), all_states))
     except OSError as error:
         terminal.warn(f"{run.path}: the table of results could not be written: {error.strerror}")

@@ -41,6 +41,7 @@ def report(
     from nscale_cli.runs.states import RowStates
     from nscale_cli.runs.totals import outcomes
     from nscale_cli.storage.names import disk_path
+    from nscale_cli.storage.private_files import locked
 
     run = RunDirectory(path=environment.path(disk_path(directory)))
     require_header(run)
@@ -48,8 +49,8 @@ def report(
     try:
         drawn = wish.draw(run)
         if not drawing.blind:
-            with RowStates(read_events(run)) as states:
-                write_results(run.path / "results.csv", outcomes(Place(run=run), states))
+            with locked(run.results_lock), RowStates(read_events(run)) as states:
+                write_results(run, outcomes(Place(run=run), states))
     except OSError as error:
         raise UsageError(f"{run.path} cannot be written to: {error.strerror}") from None
     return drawn

@@ -2,14 +2,14 @@
 
 import csv
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import IO
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 
 from nscale_cli.errors import ExitCode
+from nscale_cli.runs.plan import RunDirectory
+from nscale_cli.runs.shards import Shard
 from nscale_cli.runs.totals import RowOutcome
+from nscale_cli.storage.files import replacing
 
 COLUMNS = (
     "row", "number", "line", "id", "service", "model", "size", "prompt", "params",
@@ -20,9 +20,9 @@ COLUMNS = (
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def write_results(path: Path, outcomes: Iterable[RowOutcome]) -> None:
+def write_results(run: RunDirectory, outcomes: Iterable[RowOutcome]) -> None:
     """Write a line for each image, and one for each row without; raise OSError."""
-    with _replacing(path) as file:
+    with replacing(run.results, by_way_of=run.bookkeeping) as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
         for outcome in outcomes:
@@ -31,18 +31,22 @@ def write_results(path: Path, outcomes: Iterable[RowOutcome]) -> None:
                 table.writerow([harmless(cells.get(name)) for name in COLUMNS])
 
 
-def write_failed(path: Path, outcomes: Iterable[RowOutcome], redact: Callable[[str], str]) -> int:
-    """Write the rows that failed as JSON lines that are rows again; return how many; raise OSError.
+def write_failed(
+    run: RunDirectory, shard: Shard, outcomes: Iterable[RowOutcome], redact: Callable[[str], str]
+) -> None:
+    """Write the shard's rows that failed as JSON lines that are rows again; raise OSError.
 
-    Rows that were never sent have not failed.
+    Rows that were never sent have not failed. Without any there is no file.
     """
-    count = 0
-    with _replacing(path) as file:
-        for outcome in outcomes:
-            if outcome.code is not None:
-                count += 1
-                file.write(json.dumps(_as_row(outcome, redact), ensure_ascii=False) + "\n")
-    return count
+    path = run.bookkeeping / f"failed{shard.suffix}.jsonl"
+    failed = (outcome for outcome in outcomes if outcome.code is not None)
+    first = next(failed, None)
+    if first is None:
+        path.unlink(missing_ok=True)
+        return
+    with replacing(path, by_way_of=run.bookkeeping) as file:
+        for outcome in chain([first], failed):
+            file.write(json.dumps(_as_row(outcome, redact), ensure_ascii=False) + "\n")
 
 
 def _cells(outcome: RowOutcome, image: Mapping[str, object]) -> dict[str, object]:
@@ -95,16 +99,3 @@ def harmless(value: object) -> object:
     if isinstance(value, str) and value.startswith(_FORMULA_SIGNS):
         return f"'{value}"
     return value
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[str]]:
-    """Yield a file that takes the place of `path` in the end, whole; raise OSError."""
-    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.part")
-    try:
-        with temporary.open("x", encoding="utf-8", newline="") as file:
-            yield file
-        temporary.replace(path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)

@@ -41,6 +41,16 @@ class RunDirectory:
         """The file of the plan."""
         return self.bookkeeping / "plan.json"
 
+    @property
+    def results(self) -> Path:
+        """The table of all rows."""
+        return self.path / "results.csv"
+
+    @property
+    def results_lock(self) -> Path:
+        """What is locked by whoever writes the table of all rows and may not be alone."""
+        return self.bookkeeping / "results"
+
     def journals(self) -> list[Path]:
         """Return all journals that there are: one, or one for each shard."""
         return sorted(self.bookkeeping.glob("journal*.jsonl"))

@@ -7,11 +7,9 @@ Where rows come from is not this module's affair: a file (`read_rows.py`), or ax
 """
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from filecmp import cmp
 from hashlib import sha256
 from pathlib import Path
 from typing import IO
@@ -31,7 +29,7 @@ from nscale_cli.runs.plan import (
 )
 from nscale_cli.runs.row_names import RowNames
 from nscale_cli.runs.rows import MistakeList, Row
-from nscale_cli.storage.private_files import sync_directory
+from nscale_cli.storage.files import replacing
 from nscale_cli.storage.spill import SpilledMap
 
 _DIGEST_DIGITS = 16
@@ -81,7 +79,7 @@ def write_plan(
     it counts. A `trial` is where a plan goes that is not to count.
     """
     path = (trial or run).plan
-    with closing(_Planning(run, header, names, mistakes)) as planning, _replacing(path) as file:
+    with closing(_Planning(run, header, names, mistakes)) as planning, _written(path) as file:
         file.write(header_line(header))
         for planned, count in planning.each(rows):
             if (unique and count > 1) or planning.summary.rows == limit:
@@ -165,27 +163,14 @@ class _Planning:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[IO[str]]:
-    """Yield a file that takes the place of `path` in the end, whole, unless there is an error."""
-    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.part")
+def _written(path: Path) -> Iterator[IO[str]]:
+    """Yield the file of a plan; raise UsageError where it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("x", encoding="utf-8", newline="\n") as file:
+        with replacing(path, by_way_of=path.parent) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if not _are_equal(temporary, path):
-            temporary.replace(path)
-            sync_directory(path.parent)
     except OSError as error:
         raise UsageError(
             f"the folder {path.parent} cannot be written to: {error.strerror}; nothing was sent",
             hint="choose another with -o FOLDER",
         ) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def _are_equal(one: Path, other: Path) -> bool:
-    return other.exists() and cmp(one, other, shallow=False)

@@ -5,11 +5,14 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 
 from nscale_cli.errors import UsageError
 from nscale_cli.redact import excerpt
 from nscale_cli.runs.plan import RunDirectory
+from nscale_cli.storage import private_files
+from nscale_cli.storage.files import parts_in, remove_quietly
 from nscale_cli.storage.lock import Locked, locked, owner_of
 from nscale_cli.values import frozen
 
@@ -156,6 +159,8 @@ def owning(run: RunDirectory, shard: Shard) -> Iterator[None]:
                 hint="choose another with -o FOLDER",
             ) from None
         _require_no_overlap(run, shard)
+        if shard.count == 1:
+            _remove_half_written(run)
         try:
             yield
         finally:
@@ -177,6 +182,17 @@ def _require_no_overlap(run: RunDirectory, shard: Shard) -> None:
         owner = owner_of(path)
         if owner is not None:
             raise _taken(run, owner)
+
+
+def _remove_half_written(run: RunDirectory) -> None:
+    """Remove the tables and plans that processes were writing when they were killed.
+
+    Only the owner of all rows may; it waits for `images report`, which owns none.
+    """
+    if parts_in(run.bookkeeping):
+        with suppress(OSError), private_files.locked(run.results_lock):
+            for part in chain.from_iterable(parts_in(run.bookkeeping).values()):
+                remove_quietly(part)
 
 
 def _taken(run: RunDirectory, owner: str) -> UsageError:

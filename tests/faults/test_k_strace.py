@@ -117,6 +117,28 @@ def test_a_kill_at_a_call_of_the_request_pays_nothing_twice(
     assert 1 < number < MOST_CALLS
 
 
+@pytest.mark.parametrize("name", ["run/plan.json", "results.csv"])
+def test_a_kill_at_the_last_call_for_a_table_leaves_nothing_for_good(
+    service: Service, cwd: Path, injected: Injected, name: str
+) -> None:
+    """What had no name yet is not among the images, and the next run takes it away."""
+    run, table, left = cwd / "rows/run", cwd / "rows" / name, []
+    for number in range(1, MOST_CALLS):  # other files are renamed, too
+        shutil.rmtree(cwd / "rows", ignore_errors=True)
+        fault = f"rename:signal=SIGKILL:when={number}"
+        killed = buy(StracedProgram(cwd=cwd, calls="rename", fault=fault), service)
+        left = list(run.glob(f".{table.name}.*.part"))
+        if left or killed.exit_code == 0:
+            break
+    injected(killed.exit_code == -signal.SIGKILL and len(left) == 1, f"SIGKILL at {name}")
+    assert not list(run.parent.glob(".*"))
+    service.posts.clear()
+    assert buy(Program(cwd=cwd), service).exit_code == 0
+    assert service.posts["fox"] == (name != "results.csv")
+    assert table.is_file()
+    assert not list(run.glob(".*.part"))
+
+
 def require_paid_once(program: Program, service: Service, cwd: Path) -> None:
     """Assert that a resume posts at most once in all, and that --retry-billed has the image."""
     assert buy(program, service).exit_code in (0, 11)
