@@ -12,11 +12,11 @@ from nscale_cli.connection import Connection
 from nscale_cli.redact import Redactor, excerpt
 from nscale_cli.request import ImageRequest, SavedImage
 from nscale_cli.storage.disk import read_bounded
-from nscale_cli.storage.files import replace_whole
 from nscale_cli.storage.metadata.blocks import CannotHold
 from nscale_cli.storage.metadata.marks import SIDECAR_SUFFIX, Origin, embedded, sidecar
 from nscale_cli.storage.metadata.readers import read_sidecar
 from nscale_cli.storage.names import text_of
+from nscale_cli.storage.replace import replace_whole
 from nscale_cli.values import frozen
 
 MAX_IMAGE_BYTES = 256 * 1024 * 1024

@@ -14,9 +14,9 @@ from nscale_cli.output.report.grid import arrange
 from nscale_cli.output.report.page import Content, pages
 from nscale_cli.output.result import Result
 from nscale_cli.request import SavedImage, Size
-from nscale_cli.storage.files import replace_whole
 from nscale_cli.storage.history import HistoryEntry
 from nscale_cli.storage.names import text_of
+from nscale_cli.storage.replace import replace_whole
 from nscale_cli.terminal.context import Environment
 from nscale_cli.values import frozen
 

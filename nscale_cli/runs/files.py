@@ -9,7 +9,7 @@ from nscale_cli.errors import ExitCode
 from nscale_cli.runs.plan import RunDirectory
 from nscale_cli.runs.shards import Shard
 from nscale_cli.runs.totals import RowOutcome
-from nscale_cli.storage.files import replacing
+from nscale_cli.storage.replace import replacing
 
 COLUMNS = (
     "row", "number", "line", "id", "service", "model", "size", "prompt", "params",

@@ -29,7 +29,7 @@ from nscale_cli.runs.plan import (
 )
 from nscale_cli.runs.row_names import RowNames
 from nscale_cli.runs.rows import MistakeList, Row
-from nscale_cli.storage.files import replacing
+from nscale_cli.storage.replace import replacing
 from nscale_cli.storage.spill import SpilledMap
 
 _DIGEST_DIGITS = 16

@@ -9,7 +9,7 @@ from pathlib import Path
 from nscale_cli import __version__
 from nscale_cli.output.report.cells import Run
 from nscale_cli.output.report.write import TABLE_NAME, Report, ReportOptions, is_of_report
-from nscale_cli.storage.files import replace_whole
+from nscale_cli.storage.replace import replace_whole
 
 NAME = "report.json"
 _ASSETS = Path(__file__).with_name("assets")

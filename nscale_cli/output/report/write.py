@@ -24,8 +24,9 @@ from nscale_cli.output.report.page import (
 )
 from nscale_cli.output.report.sheet import draw
 from nscale_cli.output.report.sheet_layout import DEFAULT_CELL, lay_out
-from nscale_cli.storage.files import remove_quietly, replace_whole
+from nscale_cli.storage.files import remove_quietly
 from nscale_cli.storage.private_files import replace_file
+from nscale_cli.storage.replace import replace_whole
 from nscale_cli.values import frozen
 
 TABLE_NAME, KEY_NAME = "table.md", "key.json"
