@@ -5,7 +5,8 @@ from collections.abc import Callable
 from nscale_cli.commands._run_command import RunCommand, require_same_service, require_services
 from nscale_cli.commands._run_service import Buying, estimated
 from nscale_cli.errors import UsageError
-from nscale_cli.output.run_result import RunPlanned, RunReport, count_rows
+from nscale_cli.output.run_planned import RunPlanned
+from nscale_cli.output.run_result import RunReport, count_rows
 from nscale_cli.runs.files import write_failed, write_results
 from nscale_cli.runs.journal import read_events
 from nscale_cli.runs.ledger import Ledger, Place, open_ledger

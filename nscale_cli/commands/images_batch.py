@@ -50,7 +50,7 @@ def batch(
     from nscale_cli.commands._context import load_settings
     from nscale_cli.commands._run import carry_out
     from nscale_cli.commands._run_command import RunCommand
-    from nscale_cli.output.run_result import RowsRejected
+    from nscale_cli.output.run_planned import RowsRejected
     from nscale_cli.runs.plan import RunDirectory
     from nscale_cli.runs.rows import RowsRefused
     from nscale_cli.storage.names import disk_path

@@ -10,7 +10,8 @@ from nscale_cli.output.report.page import name_of
 from nscale_cli.output.report.votes import Outcome
 from nscale_cli.output.report.write import Report, drift_sentence
 from nscale_cli.output.result import Result
-from nscale_cli.output.run_result import RunPlanned, RunReport
+from nscale_cli.output.run_planned import RunPlanned
+from nscale_cli.output.run_result import RunReport
 from nscale_cli.output.tables import format_table
 from nscale_cli.redact import excerpt
 from nscale_cli.storage.names import text_of

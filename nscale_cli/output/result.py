@@ -57,6 +57,11 @@ class Result:
         """The errors that nobody has heard of yet."""
         return self.errors
 
+    @property
+    def only_noted(self) -> Sequence[NscaleError]:
+        """The errors that notes tell of: said where the user wants no notes."""
+        return ()
+
     def bill(self, error: NscaleError) -> str:
         """Return what is said of an error's cost."""
         return bill_of(error)
@@ -162,7 +167,7 @@ def report(result: Result, terminal: Terminal, *, as_json: bool) -> None:
         terminal.warn(text)
     if result.answer_first:
         _answer(result, terminal, as_json=as_json)
-    for error in result.untold:
+    for error in [*result.untold, *(result.only_noted if terminal.quiet else ())]:
         report_error(error, terminal, bill=result.bill(error))
     if not result.answer_first:
         _answer(result, terminal, as_json=as_json)

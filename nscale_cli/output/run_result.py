@@ -4,17 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nscale_cli.errors import Billed, ExitCode, NscaleError, StdoutFailed, Stopped, UsageError
-from nscale_cli.output.result import NO_RUN, Result, bill_of
+from nscale_cli.errors import Billed, ExitCode, NscaleError, StdoutFailed, Stopped
+from nscale_cli.output.result import Result, bill_of
 from nscale_cli.output.run_progress import row_label
-from nscale_cli.redact import excerpt
 from nscale_cli.runs.buying import RunEnd
 from nscale_cli.runs.ledger import Place
-from nscale_cli.runs.plan import PlannedRow, RunDirectory
+from nscale_cli.runs.plan import RunDirectory
 from nscale_cli.runs.policy import StopReason
 from nscale_cli.runs.resume import ResumeOptions, decide
-from nscale_cli.runs.row_names import shown_path
-from nscale_cli.runs.rows import RowsRefused
 from nscale_cli.runs.states import Money, RowStates
 from nscale_cli.runs.survey import Survey
 from nscale_cli.runs.totals import RowOutcome, Totals, outcomes
@@ -97,6 +94,16 @@ class RunReport(Result):
         """What stopped the run; of each row the user has heard when it failed."""
         return list(self._of_the_run()) or ([self.end.error] if self.end.error else [])
 
+    @property
+    def only_noted(self) -> Sequence[NscaleError]:
+        """That rows are left alone, of which an earlier run has told."""
+        if not self.survey.left_alone or self._stopped is not None:
+            return []
+        hint = "without --quiet, each row that is left alone is named, and what can be done"
+        error = NscaleError(self._counts(), hint=hint)
+        error.code = self.exit_code
+        return [error]
+
     def _of_the_run(self) -> Iterator[NscaleError]:
         if self._stopped is not None:
             yield self._stopped
@@ -116,7 +123,7 @@ class RunReport(Result):
 
     def bill(self, error: NscaleError) -> str:
         """Say it of single failures; the counts of a run say it better of the whole."""
-        return "" if isinstance(error, Stopped) else bill_of(error)
+        return "" if error.message.endswith(self._counts()) else bill_of(error)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -212,78 +219,3 @@ def count_rows(
         if rows is not None:
             rows.add(outcome, place.run)
     return totals, rows
-
-
-@frozen
-class RunPlanned(Result):
-    """What a dry run found out."""
-
-    command = "images batch"
-    directory: Path
-    survey: Survey
-    rows: Sequence[PlannedRow]
-    estimate_usd: float | None
-    price_unknown_because: str
-
-    def lines(self) -> Iterator[str]:
-        """Return each row's names and request in one line, then the price."""
-        for planned in self.rows:
-            request = planned.request
-            count = f"  {request.count} images" if request.count > 1 else ""
-            prompt = excerpt(request.prompt, 60)
-            name = text_of(self.directory / shown_path(planned.path))
-            what = f"{excerpt(request.model, 60)}  {request.size}{count}"
-            yield f"would save {name}  {what}  {prompt}"
-        look = self.survey
-        yield f"rows: {look.to_send} to send, {look.saved} saved, {look.left_alone} left alone"
-        yield self.price
-
-    @property
-    def price(self) -> str:
-        """What it would cost, or why that is not known."""
-        if self.estimate_usd is None:
-            return f"price: unknown ({self.price_unknown_because})"
-        return f"price: about ${dollars(self.estimate_usd)}"
-
-    def data(self) -> dict[str, object]:
-        """Return the same for a script."""
-        survey = self.survey
-        return {
-            **NO_RUN,
-            "dry_run": True,
-            "run": text_of(self.directory),
-            "rows": {
-                "total": survey.rows,
-                "saved": survey.saved,
-                "earlier": survey.saved,
-                "left_alone": survey.left_alone,
-                "to_send": survey.to_send,
-            },
-            "estimate_usd": self.estimate_usd,
-            "plan": [
-                {
-                    "row": planned.key,
-                    "id": planned.row.id or None,
-                    "path": text_of(self.directory / shown_path(planned.path)),
-                    "body": planned.request.body,
-                }
-                for planned in self.rows
-            ],
-        }
-
-
-@frozen
-class RowsRejected(Result):
-    """A file of rows with mistakes in it."""
-
-    command: str  # type: ignore[misc]  # the one that was given the file
-    refused: RowsRefused
-
-    @property
-    def errors(self) -> Sequence[NscaleError]:
-        """Each of the mistakes, then what to do."""
-        return [*map(UsageError, self.refused.mistakes), self.refused]
-
-    def data(self) -> Mapping[str, object]:
-        """Return the fields that a script may rely on, each empty."""
-        return NO_RUN

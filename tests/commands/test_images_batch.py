@@ -603,6 +603,26 @@ def test_quiet_says_nothing_but_errors(batch: Cli, service: Service, tmp_path: P
     ]
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_quiet_says_why_a_run_that_goes_on_has_not_all_of_its_rows(
+    batch: Cli, service: Service, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """An earlier run has told of the rows that are left alone; an exit code needs words again."""
+    write_rows(tmp_path, 2)
+    service.failures["prompt 1"] = [FAILED]
+    assert batch("rows.txt").exit_code == 25
+    outcome = batch("rows.txt", "-q", *options)
+    assert outcome.exit_code == 25
+    assert outcome.stderr.splitlines() == [
+        "error: 1 of 2 rows saved (1 of them earlier); 1 may have been billed; "
+        "about $0.000000083, and perhaps $0.000000083 in all",
+        "hint: without --quiet, each row that is left alone is named, and what can be done",
+    ]
+    assert "error: " not in batch("rows.txt", *options).stderr
+    assert batch("rows.txt", "-q", "--retry-billed").stderr == ""
+    assert batch("rows.txt", "-q").stderr == ""
+
+
 def test_fail_fast_stops_at_the_first_failure(batch: Cli, service: Service, tmp_path: Path) -> None:
     """What is not sent stays unsent."""
     write_rows(tmp_path, 6)
