@@ -304,6 +304,13 @@ MUTANTS = (
         "a2b_base64(text, strict_mode=False)",
         "tests/service/test_decode.py",
     ),
+    Mutant(
+        "what-a-kill-left",
+        "runs/shards.py",
+        "remove_quietly(part)",
+        "pass",
+        "tests/faults/test_k_strace.py",
+    ),
     Mutant("fsync", "storage/files.py", "os.fsync(self._descriptor)", "pass", "tests/storage"),
     Mutant(
         "names-of-stdout",
