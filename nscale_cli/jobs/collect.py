@@ -18,7 +18,8 @@ from nscale_cli.request import SavedImage
 from nscale_cli.service.content_encodings import ContentDecoder
 from nscale_cli.service.decode import decode_item
 from nscale_cli.service.replies import MAX_COMPLAINT_BYTES, Reply, complaint_in
-from nscale_cli.service.reply_stream import HANDED_ON, MAX_TEXT_BYTES, ReplyStream, too_large
+from nscale_cli.service.reply_stream import MAX_TEXT_BYTES, ReplyStream, too_large
+from nscale_cli.service.reply_text import HANDED_ON
 
 MAX_SURPLUS_ITEMS = 16  # beyond those that were asked for; what more comes is kept as one file
 _ADDRESS_HINT = (

@@ -8,30 +8,24 @@ until it is whole. Nothing here touches a disk.
 
 import base64
 import json
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 from nscale_cli.errors import ServiceFailed
-from nscale_cli.service.decode import DATA_PREFIX, decode_base64, decode_plain, items_in, parse_json
+from nscale_cli.service.decode import DATA_PREFIX, decode_base64, decode_plain
+from nscale_cli.service.reply_place import Place
+from nscale_cli.service.reply_text import MAX_TOKENS, ReplyText, Span
 
 MAX_TEXT_BYTES = 128 * 1024 * 1024  # of what is no image, and waits in memory
 MAX_REPLY_BYTES = 2 * 1024 * 1024 * 1024
-MAX_TOKENS = 1_000_000  # of a document: one with more is no list of images
-HANDED_ON = object()  # stands for an item whose image has been handed on
-_NAME_LETTERS = 24
 _SCAN_BYTES = 4096  # of text at a time: most of what follows may be an image
-_YIELDED_BYTES = 1024 * 1024
 _OPENING_BYTES = 300  # of base64, in which a prefix would show
 _UNUSUAL_OPENINGS = b"dD \t\r\n\\"
 _TOKEN = re.compile(rb'[ \t\r\n]*+(?:([{}\[\],:"])|[^ \t\r\n{}\[\],:"]++)')
 _STRING_REST = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _BLANK = b" \t\r\n\xef\xbb\xbf"  # the last three are a byte order mark
 _FIRST_BYTES = 4
-_FIELD = b"b64_json"
-_NOTE = b"(this image has been saved)"
 _LENIENT = json.JSONDecoder(strict=False)  # line breaks in a string
 
 
@@ -57,80 +51,6 @@ class Receiver(Protocol):
         """Keep the reply as it comes: there are more items than are read."""
 
 
-@dataclass(slots=True)
-class _Span:
-    """Base64 in a reply: from `start` to `end` of the text, or at `start` where it is not kept.
-
-    `tail` are its last letters as they came, of which `tail_bytes` bytes were made.
-    """
-
-    start: int
-    end: int
-    tail: bytes = b""
-    tail_bytes: int = 0
-
-
-class _Place:
-    """Where in a document the tokens have led to. `item` counts those of `data`, from 1."""
-
-    def __init__(self) -> None:
-        self.item = 0
-        self.at_key = False
-        self._nesting = bytearray()
-        self._keys = [b"", b"", b""]  # the latest at each of the outermost levels
-        self._fresh = False  # whether no value has begun since the last comma
-
-    @property
-    def depth(self) -> int:
-        return len(self._nesting)
-
-    @property
-    def _in_data(self) -> bool:
-        return self._keys[0] == b"data"
-
-    @property
-    def closers(self) -> bytes:
-        """What is missing to the end of the document."""
-        return bytes(self._nesting[::-1]).translate(bytes.maketrans(b"{[", b"}]"))
-
-    def take(self, kind: bytes | None) -> None:
-        """Go on by a token: a sign, the beginning of a string, or None for another value."""
-        if kind == b",":
-            self.at_key, self._fresh = self._nesting[-1:] == b"{", True
-        elif kind == b":":
-            self.at_key = False
-        elif kind in (b"}", b"]"):
-            del self._nesting[-1:]
-        else:
-            self._count()
-            if kind in (b"{", b"["):
-                self._open(kind)
-
-    def _count(self) -> None:
-        if self._fresh and self._nesting == b"{[" and self._in_data:
-            self.item += 1
-        self._fresh = False
-
-    def _open(self, kind: bytes) -> None:
-        if self._nesting == b"{" and kind == b"{" and self._in_data:
-            self.item += 1  # one item need not be in a list
-        self._nesting += kind
-        self.at_key, self._fresh = kind == b"{", True
-
-    def name(self, key: bytes) -> None:
-        """Take the key of the value that comes next."""
-        if self.depth <= len(self._keys):
-            self._keys[self.depth - 1] = key
-
-    @property
-    def holds_image(self) -> bool:
-        """Whether a string that begins here is the base64 of an item."""
-        in_item = bytes(self._nesting) in (b"{[{", b"{{")
-        return (
-            in_item and not self.at_key and self._in_data and self._keys[-1 + self.depth] == _FIELD
-        )
-
-
 class ReplyStream:
     """One reply. Of its items, `max_items` are read; if there are more, all of it is set aside.
 
@@ -141,10 +61,10 @@ class ReplyStream:
         self.byte_count = 0
         self.ends_well = self.is_short = False
         self._receiver, self._max_items = receiver, max_items
-        self._text = bytearray()
-        self._spans: list[_Span] = []
+        self._kept = ReplyText()
+        self._text = self._kept.text
         self._read: Callable[[bytes, int], int] = self._read_start
-        self._place = _Place()
+        self._place = Place()
         self._at = self._tokens = 0  # what of the text has been understood; in how many tokens
         self._string: int | None = None  # where a string began that has not ended
         self._is_dressed = False  # it is an image's, in another form than plain base64
@@ -241,7 +161,7 @@ class ReplyStream:
 
     def _hand_on(self, piece: bytes) -> None:
         if not self._in_image:
-            self._spans.append(_Span(len(self._text), len(self._text)))
+            self._kept.spans.append(Span(len(self._text), len(self._text)))
             self._in_image = True
             self._receiver.begin(self._place.item)
         self._receiver.add(piece)
@@ -254,7 +174,7 @@ class ReplyStream:
         elif self._letters:
             raise ValueError("there is nothing in it")
         if self._in_image:
-            self._spans[-1].tail, self._spans[-1].tail_bytes = self._letters, len(tail)
+            self._kept.spans[-1].tail, self._kept.spans[-1].tail_bytes = self._letters, len(tail)
             self._receiver.end()
         self._letters, self._in_image = b"", False
         self._text += b'"'
@@ -266,7 +186,7 @@ class ReplyStream:
         start, before = len(self._text), b""
         if self._in_image:
             before = base64.b64encode(self._receiver.take_back())
-            self._spans.pop()
+            self._kept.spans.pop()
         self._text += before + letters
         self._letters, self._in_image = b"", False
         self._string = self._at = start
@@ -338,7 +258,7 @@ class ReplyStream:
         except ValueError:
             return
         if data:
-            self._spans.append(_Span(start, end))
+            self._kept.spans.append(Span(start, end))
             self._receiver.begin(self._place.item)
             self._receiver.add(data)
             self._receiver.end()
@@ -351,61 +271,19 @@ class ReplyStream:
         Where images were, an end that is missing (`]}`) is made up for, and what follows the end
         does not count.
         """
-        names = [os.urandom(_NAME_LETTERS // 2).hex() for _ in self._spans]
-        text, before = bytearray(), 0
-        for span, name in zip(self._spans, names, strict=True):
-            text += memoryview(self._text)[before : span.start]
-            text += name.encode()
-            before = span.end
-        end = self._at if names and not self._place.depth else len(self._text)
-        text += memoryview(self._text)[before:end]
-        if names or self.is_short:
-            text += b"null]}" if self.is_short else self._place.closers
-        if sum(text.count(sign) for sign in (b"[", b"{", b",")) > MAX_TOKENS:
-            return None
-        document = parse_json(bytes(text))
-        items = items_in(document)[: self._max_items] if isinstance(document, dict) else None
-        return items and [_without(item, set(names)) for item in items]
+        found = bool(self._kept.spans)
+        stop = self._at if found and not self._place.depth else len(self._text)
+        closers = b"null]}" if self.is_short else self._place.closers if found else b""
+        items = self._kept.items(stop, closers)
+        return items and items[: self._max_items]
 
     def rebuilt(self) -> Iterator[bytes]:
         """Yield the reply as it came, as far as it was read.
 
         Of an image whose bytes are not there any more, a note stands in its place.
         """
-        before = 0
-        for number, span in enumerate(self._spans):
-            yield from self._kept_text(before, span.start)
-            before = span.start
-            if span.start < span.end:
-                continue
-            data = self._receiver.pieces_of(number)
-            if data is None:
-                yield _NOTE
-            else:
-                yield from _encoded(data, span.tail_bytes)
-                yield span.tail
-        yield from self._kept_text(before, len(self._text))
+        yield from self._kept.rebuilt(self._receiver.pieces_of)
         yield self._letters
-
-    def _kept_text(self, start: int, end: int) -> Iterator[bytes]:
-        for begin in range(start, end, _YIELDED_BYTES):
-            yield bytes(self._text[begin : min(end, begin + _YIELDED_BYTES)])
-
-
-def _without(item: object, names: set[str]) -> object:
-    text = item.get("b64_json") if isinstance(item, dict) else None
-    # A prefix may stand before the name.
-    return HANDED_ON if isinstance(text, str) and text[-_NAME_LETTERS:] in names else item
-
-
-def _encoded(pieces: Iterable[bytes | bytearray], tail_bytes: int) -> Iterator[bytes]:
-    """Yield `pieces` in base64, but for the last `tail_bytes`."""
-    rest = b""
-    for piece in pieces:
-        rest += piece
-        usable = max(0, len(rest) - tail_bytes) // 3 * 3
-        yield base64.b64encode(rest[:usable])
-        rest = rest[usable:]
 
 
 def too_large(limit: int) -> ServiceFailed:

@@ -11,9 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nscale_cli.errors import ServiceFailed
-from nscale_cli.service import reply_stream
+from nscale_cli.service import reply_stream, reply_text
 from nscale_cli.service.decode import decode_item, items_in, parse_json
-from nscale_cli.service.reply_stream import HANDED_ON, ReplyStream
+from nscale_cli.service.reply_stream import ReplyStream
+from nscale_cli.service.reply_text import HANDED_ON
 from tests.faults.reply_shapes import SHAPES
 
 
@@ -286,7 +287,8 @@ def test_a_document_of_too_many_parts_is_kept_and_not_understood(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It would take gigabytes to hold as values."""
-    monkeypatch.setattr(reply_stream, "MAX_TOKENS", 1000)
+    for module in (reply_stream, reply_text):
+        monkeypatch.setattr(module, "MAX_TOKENS", 1000)
     body = b'{"x": [' + b"[]," * 1000 + b'0], "data": [{"b64_json": "QUJD"}]}'
 
     taken, stream = read(body)
