@@ -311,6 +311,13 @@ MUTANTS = (
         "pass",
         "tests/faults/test_k_strace.py",
     ),
+    Mutant(
+        "never-sent-later",
+        "service/client.py",
+        "if not state.may_send():",
+        "if state.may_send() is None:",
+        "tests/faults/test_b_tls.py",
+    ),
     Mutant("fsync", "storage/files.py", "os.fsync(self._descriptor)", "pass", "tests/storage"),
     Mutant(
         "names-of-stdout",

@@ -76,8 +76,9 @@ class Buyer:
             what = f"this is a bug in nscale: {type(bug).__name__}"
             errors = (InternalError(what, billed=_billed(progress)),)
         result = self._result(job, progress, errors, crash)
-        # What nobody waits for any more is accounted for already, but for images that still came.
-        late = progress.given_up and not collected.images
+        # What nobody waits for any more is accounted for already, but for images that still came,
+        # and for an attempt that was written down at that moment and is not sent.
+        late = progress.given_up and not collected.images and progress.may_be_billed
         return result if late else self._settled(result)
 
     def _buy(self, job: Job, progress: JobProgress) -> ReplySink:

@@ -154,10 +154,20 @@ class JobProgress:
         self.arrival = arrival
         self.state = RequestState(
             sink=arrival,
+            may_send=self._may_send,
             on_sent=lambda: self.tell(stage=Stage.SENT),
             on_reply=lambda: self.tell(stage=Stage.RECEIVING),
         )
         return self.state
+
+    def _may_send(self) -> bool:
+        """Return whether the request may be sent, and note that it is.
+
+        It is that, or the job has been given up as one of which nothing was sent: never both.
+        """
+        with self._lock:
+            self.state.sent = not self._given_up
+            return self.state.sent
 
     @property
     def may_be_billed(self) -> bool:

@@ -147,8 +147,11 @@ class Client:
             elif event in ("proxy.start_tls.started", "socks.start_tls.started"):
                 state.proxy = None
             elif event.endswith("send_request_headers.started"):
-                # A proxy's CONNECT carries nothing of the request.
-                state.sent = state.sent or info["request"].method != b"CONNECT"
+                if info["request"].method == b"CONNECT":
+                    return  # for a proxy: it carries nothing of the request
+                if not state.may_send():
+                    raise timeout_error(self._connection, sent=False)
+                state.sent = True
             elif state.sent and event.endswith("send_request_body.complete"):
                 state.on_sent()
 

@@ -24,12 +24,14 @@ class Sink(Protocol):
 class RequestState:
     """What is known of a request: written by the thread that makes it, read by others.
 
-    `sent`: a byte of the request may have reached the service; `on_sent` is told when all of it
+    `may_send` is asked before the first byte; False: the request was given up meanwhile, and is
+    not sent. `sent`: a byte of it may have reached the service; `on_sent` is told when all of it
     is on its way. `receiving`: a successful reply has begun, which `on_reply` is told, and its
     body goes to `sink`. Both are called from the thread of the request. `proxy`: the address of a
     proxy that has not opened the way to the service yet. `reply`: the whole answer.
     """
 
+    may_send: Callable[[], bool] = lambda: True
     on_sent: Callable[[], None] = lambda: None
     on_reply: Callable[[], None] = lambda: None
     sink: Sink | None = None

@@ -83,6 +83,9 @@ def transport_error(
     causes = list(_causes(failure))
     if any(isinstance(cause, MemoryError) for cause in causes):
         return _no_memory(sent=sent)
+    for cause in causes:
+        if isinstance(cause, NscaleError):  # of our own hooks, in the SDK's wrapping
+            return cause
     if sent:
         if any(isinstance(cause, httpx2.TimeoutException) for cause in causes):
             return timeout_error(connection, sent=True)

@@ -1,5 +1,6 @@
-"""TLS: nothing is sent to a service that is not who it says it is."""
+"""TLS: nothing is sent to a service that is not who it says it is, or that is too late."""
 
+import json
 import shutil
 import socket
 import subprocess
@@ -11,9 +12,11 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.conftest import KEY, Outcome, Program, require_command
-from tests.faults.conftest import context_of, png, require_failure
-from tests.faults.raw_server import RawServer
+from tests.conftest import KEY, Cli, Outcome, Program, require_command
+from tests.faults.conftest import context_of, good_reply, png, require_failure
+from tests.faults.gates import until
+from tests.faults.raw_server import RawServer, answers
+from tests.runs.serving import events_of, write_rows
 
 pytestmark = pytest.mark.usefixtures("no_network_settings")
 Buy = Callable[..., Outcome]
@@ -158,3 +161,32 @@ def test_a_wrong_clock_is_thought_of(
     assert "certificate is not yet valid" in require_failure(outcome, 7, "no")
     assert f"{CLOCK}01 January 1999" in outcome.stderr
     injected(secure.settled().failed_handshakes == 1, "the clock says 1999")
+
+
+class LateAtFirst(RawServer):
+    """The first connection after the question for prices is secure only when another has come."""
+
+    def _is_secure(self, client: socket.socket) -> bool:
+        before = self.connections
+        if before == 2:
+            until(lambda: self.connections > before)
+        return super()._is_secure(client)
+
+
+@pytest.mark.usefixtures("trusted")
+def test_what_was_given_up_before_it_was_sent_is_never_sent(
+    cli: Cli, injected: Injected, authority: trustme.CA, tmp_path: Path
+) -> None:
+    """The run goes on, and the thread that waits for its connection gets one in the end."""
+    context = context_of(authority.issue_cert("localhost", "127.0.0.1"))
+    write_rows(tmp_path, 2)
+    with LateAtFirst(tls=context, scripts=[answers(good_reply())]) as server:
+        run = ("images", "batch", "rows.txt", "--base-url", server.base_url, "-a", KEY)
+        outcome = cli(*run, "-j", "1", "--timeout", "1", "--retry", "0", "--keep-going")
+        asked = [json.loads(request.body)["prompt"] for request in server.settled().requests]
+
+    injected((server.connections, server.failed_handshakes) == (3, 0), "a handshake too late")
+    assert asked == ["prompt 2"]
+    assert "127.0.0.1 was not reached within 1 s; nothing was billed" in outcome.stderr
+    told = [event.get("billed", event["s"]) for event in events_of(tmp_path / "rows")]
+    assert told == ["sent", "no", "sent", "saved"]
