@@ -6,6 +6,7 @@ Usage: python -m tools.bench.guard [--write]   (needs valgrind)
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from tools.bench.counting import VALGRIND, environment, instructions
@@ -25,19 +26,43 @@ def held_rows() -> list[Row]:
     return [*rows, generate(), generate(server=SECURE), remembered(), generate(4, "2048x2048")]
 
 
-def ratio(row: Row, served: Served) -> float:
-    """Return the row's instructions over those of what it is compared with."""
-    env = environment(**served.variables(row.server), **row.variables)
-    own = instructions(row.command, env, code=row.code)
-    return own / instructions(row.against, env, code=row.against_code)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """One command that is counted, though several rows may have it."""
+
+    command: tuple[str, ...]
+    code: int
+    server: int
+    variables: tuple[tuple[str, str], ...]
+
+    def instructions(self, served: Served) -> int:
+        """Count them."""
+        env = environment(**served.variables(self.server), **dict(self.variables))
+        return instructions(self.command, env, code=self.code)
+
+
+def sides(row: Row) -> tuple[Counted, Counted]:
+    """Return what a row compares: this program, and what it is compared with."""
+    own, other = (
+        Counted(
+            command=tuple(command),
+            code=code,
+            server=row.server,
+            variables=tuple(row.variables.items()),
+        )
+        for command, code in ((row.command, row.code), (row.against, row.against_code))
+    )
+    return own, other
 
 
 def measured() -> dict[str, float]:
-    """Return the ratio of each row; the counts do not mind that two run at once."""
-    rows = held_rows()
+    """Return the ratio of each row's instructions; that two run at once changes no count."""
+    compared = {row.name: sides(row) for row in held_rows()}
+    counted = list({each: None for pair in reversed(compared.values()) for each in pair})
     with serving() as served, ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda row: ratio(row, served), reversed(rows))
-        return dict(zip([row.name for row in rows], reversed(list(found)), strict=True))
+        counts = pool.map(lambda each: each.instructions(served), counted)
+        found = dict(zip(counted, counts, strict=True))
+    return {name: found[own] / found[other] for name, (own, other) in compared.items()}
 
 
 def complaints(found: dict[str, float], held: dict[str, float]) -> list[str]:

@@ -121,7 +121,7 @@ def generate(
 
 def remembered() -> Row:
     """Return a run that is remembered, against the same one that is not."""
-    command = [*_PROGRAM, "images", "generate", "sunset", "-z", "1024x1024"]
+    command = generate().command
     return Row(
         name="generate, history on",
         command=command,
