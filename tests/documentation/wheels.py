@@ -51,6 +51,7 @@ def wheels_for(python: str, *packages: str) -> Iterator[Path]:
 def offline(folder: Path) -> dict[str, str]:
     """Return the variables with which pip takes wheels from `folder`, and from nowhere else."""
     return {
+        "PIP_NO_COMPILE": "0",  # so does pip spell it: what is never run is not compiled
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": str(folder),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",

@@ -24,6 +24,15 @@ _MAX_SERVER_TEXT = 1500
 _VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
+@pytest.fixture(autouse=True)
+def _uncovered_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Coverage doubles the time of a process, and there are thousands here.
+
+    What they run is covered by the tests of what is broken here. Lines in this process do count.
+    """
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
 @pytest.fixture
 def raw() -> Iterator[RawServer]:
     """A server whose scripts the test writes."""
