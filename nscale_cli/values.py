@@ -4,7 +4,8 @@ A dataclass has its methods compiled when its module is loaded. A hundred of the
 of what a Tab, a page of help or one image costs; here the methods are the same few for all.
 """
 
-from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
+from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
+from functools import cache
 from typing import Any, TypeVar, dataclass_transform
 
 Kind = TypeVar("Kind")
@@ -22,8 +23,15 @@ def frozen(cls: type[Kind]) -> type[Kind]:
     return make(cls)
 
 
+@cache
+def _fields(kind: Any) -> tuple[Field[Any], ...]:
+    """Return the fields of a kind, which `fields` would look for at each value."""
+    return fields(kind)
+
+
 def _init(self: Any, **given: Any) -> None:
-    for each in fields(self):
+    kind: Any = type(self)
+    for each in _fields(kind):
         if each.name in given:
             content = given.pop(each.name)
         elif each.default is not MISSING:
@@ -40,7 +48,8 @@ def _init(self: Any, **given: Any) -> None:
 
 
 def _contents(instance: Any) -> tuple[Any, ...]:
-    return tuple(getattr(instance, each.name) for each in fields(instance) if each.compare)
+    kind: Any = type(instance)
+    return tuple(getattr(instance, each.name) for each in _fields(kind) if each.compare)
 
 
 def _equals(self: Any, other: object) -> bool:

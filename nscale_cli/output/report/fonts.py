@@ -111,6 +111,7 @@ def font(path: Path, size: int, *, shaped: bool = True) -> "FreeTypeFont":
     return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC if basic else None)
 
 
+@lru_cache(maxsize=20_000)
 def width(text: str, path: Path, size: int) -> float:
     """Return how wide `text` is, in pixels."""
     return font(path, size).getlength(text)
