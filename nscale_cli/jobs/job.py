@@ -166,8 +166,10 @@ class JobProgress:
         It is that, or the job has been given up as one of which nothing was sent: never both.
         """
         with self._lock:
-            self.state.sent = not self._given_up
-            return self.state.sent
+            if self._given_up:
+                return False
+            self.state.sent = True
+            return True
 
     @property
     def may_be_billed(self) -> bool:
