@@ -147,6 +147,7 @@ class RawServer:
     _listener: socket.socket = field(init=False)
     _clients: list[socket.socket] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
+    _starting: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         """Listen on `port`, or on a free one."""
@@ -182,7 +183,9 @@ class RawServer:
 
     def settled(self) -> Self:
         """Return the server once every connection that a client has left is done with."""
-        _join(self._threads[1:])
+        with self._starting:
+            threads = self._threads[1:]
+        _join(threads)
         return self
 
     def script_for(self, request: Received) -> Script:
@@ -192,8 +195,9 @@ class RawServer:
 
     def _start(self, work: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=work, args=arguments, daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        with self._starting:
+            self._threads.append(thread)
+            thread.start()
 
     def _accept(self) -> None:
         while not self.stopping.is_set():
