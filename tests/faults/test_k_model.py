@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from nscale_cli.sandbox.scenarios import Answer
 from nscale_cli.sandbox.server import ReceivedRequest
-from tests.conftest import Program
+from tests.conftest import KEY, Program
 from tests.runs.serving import FAILED, NO_CREDIT, REFUSED, Service, pictures
 from tests.runs.zygote import Child, Zygote, zygote
 
@@ -40,6 +40,7 @@ class Killing(Service):
         """Charge nothing yet."""
         super().__init__()
         self.charged: Counter[str] = Counter()  # what was billed, or may have been
+        self.key = KEY  # of whom; the requests of runs that were killed may come late
         self.victim: Child | None = None
         self.kill_at = 0
         self.kills_late = False
@@ -58,7 +59,8 @@ class Killing(Service):
             kills = request.method == "POST" and self._posts_of_run == self.kill_at
         with super().serving(request) as answer:
             free = any(answer.body == each.body for each in FREE)
-            if request.method == "POST" and not free:
+            ours = request.headers["authorization"] == f"Bearer {self.key}"
+            if request.method == "POST" and ours and not free:
                 prompt = next(each for each in PROMPTS if f'"{each}"'.encode() in request.body)
                 with self._lock:
                     self.charged[prompt] += 1
@@ -86,6 +88,7 @@ def model_in(tools: Zygote, service: Killing, work: Path) -> type[RuleBasedState
             self.charged: Counter[str] = Counter()  # by runs that were allowed nothing
             service.charged.clear()
             service.failures.clear()
+            service.key = f"{KEY}-{self.folder.name}"
 
         def teardown(self) -> None:
             shutil.rmtree(self.folder)
@@ -136,6 +139,7 @@ def model_in(tools: Zygote, service: Killing, work: Path) -> type[RuleBasedState
             every = [w for n in range(1, len(self.rows) + 1) for w in ("--redo", str(n))]
             code, said = self._run(*every)
             assert code == 0, said
+            assert set(self.rows) <= set(service.charged), said
             before = service.charged.copy()
             code, said = self._run()
             assert (code, service.charged) == (0, before), said
@@ -147,7 +151,8 @@ def model_in(tools: Zygote, service: Killing, work: Path) -> type[RuleBasedState
             service.expect(None, 0, late=False)
             rows, folder = str(self.folder / "rows.txt"), str(self.folder / "rows")
             words = ("images", "batch", rows, "-o", folder, "-z", "8x8", "-j", "2", "--keep-going")
-            child = tools.start(*words, *service.options, *options)
+            address = ("--base-url", service.base_url, "-a", service.key)
+            child = tools.start(*words, *address, *options)
             if kill_at:
                 service.expect(child, kill_at, late=late)
             code = child.wait()
